@@ -1,0 +1,31 @@
+# The commands of a working day. Each sets up .venv when it is missing or older than what describes it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help build test lint format types
+
+help:
+	@echo "make build | test | lint | format | types"
+
+build: .venv/ready
+
+.venv/ready: pyproject.toml setup.py $(wildcard boltpy/hot/build.py boltpy/hot/kernels.*)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	BOLTPY_BUILD=require $(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+test: build
+	BOLTPY_HOT=c $(BIN)/python -m pytest -n auto
+	BOLTPY_HOT=py $(BIN)/python -m pytest -n auto
+
+lint: build
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: build
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: build
+	$(BIN)/mypy
