@@ -195,3 +195,11 @@ class GoDB:
         """What `Tx.Page` says of each page; continuation pages are left out."""
         found: list[dict[str, Any]] = self.peer.request("pages", db=self.name)["pages"]
         return found
+
+    def copy_file(self, path: Path, tx: str = "") -> None:
+        """Write a snapshot with `Tx.CopyFile`."""
+        self.peer.request("copy", db=self.name, path=str(path), tx=tx)
+
+    def compact(self, path: Path, tx_max_size: int, **options: object) -> None:
+        """Copy everything into a new database at the path with `Compact`."""
+        self.peer.request("compact", db=self.name, path=str(path), tx_max_size=tx_max_size, options=options)

@@ -25,7 +25,7 @@ LOADED = {"count": 2 * COUNT, "load": COUNT, "per_tx": COUNT // 10}
 WORKLOADS = {
     "nearly all deleted": Workload(**LOADED, delete=97),
     "deleted in key order of the load": Workload(**LOADED, keys="ascending", delete=97),
-    "deletes and puts in balance": Workload(**LOADED, delete=50, transient=10),
+    "deletes and puts mixed": Workload(**LOADED, delete=75, transient=5),
     "large values": Workload(
         count=600, load=300, per_tx=30, value_size=(0, 9000), key_size=(8, 900), overwrite=20, delete=60
     ),

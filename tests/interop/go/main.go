@@ -57,6 +57,7 @@ type request struct {
 	Bucket       []hexBytes  `json:"bucket"`
 	Items        bool        `json:"items"`
 	Milliseconds int         `json:"milliseconds"`
+	TxMaxSize    int64       `json:"tx_max_size"`
 }
 
 type answer struct {

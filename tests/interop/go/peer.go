@@ -37,6 +37,8 @@ var handlers = map[string]handler{
 	"check":    check,
 	"stats":    stats,
 	"pages":    pages,
+	"copy":     copyFile,
+	"compact":  compact,
 }
 
 // openOptions has the names of the Python options, so that one set of options
