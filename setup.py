@@ -10,13 +10,10 @@ fails is reported in one line and left out. The environment variable BOLTPY_BUIL
 
 import os
 import sysconfig
-from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
-
-KERNELS = Path("boltpy", "hot")
 
 MODES = ("auto", "require", "pure")
 mode = os.environ.get("BOLTPY_BUILD") or "auto"
@@ -25,23 +22,13 @@ if mode not in MODES:
 
 
 class BuildKernels(build_ext):
-    """Compile with optimisation; unless it is required, let a compile that fails pass with one line."""
+    """Unless the extension is required, let a compile that fails pass with one line."""
 
     def finalize_options(self):
         super().finalize_options()
-        for extension in self.extensions:
+        for extension in self.extensions or ():
             # An editable install would otherwise insist on copying the file that was not built.
             extension.optional = mode != "require"
-            # cffi knows only the file it generates. Without these, an edited kernel would not be compiled again.
-            extension.depends += [str(path) for path in sorted(KERNELS.glob("kernels.*"))]
-
-    def build_extensions(self):
-        # Only here is it known which compiler it will be.
-        flag = "/O2" if self.compiler.compiler_type == "msvc" else "-O3"
-        for extension in self.extensions:
-            if flag not in extension.extra_compile_args:
-                extension.extra_compile_args.append(flag)
-        super().build_extensions()
 
     def build_extension(self, extension):
         try:
@@ -59,6 +46,6 @@ if not sysconfig.get_config_var("Py_GIL_DISABLED"):
 
 setup(
     cmdclass={"build_ext": BuildKernels},
-    cffi_modules=[] if mode == "pure" else [f"{KERNELS.as_posix()}/build.py:ffibuilder"],
+    cffi_modules=[] if mode == "pure" else ["boltpy/hot/build.py:ffibuilder"],
     options=options,
 )
