@@ -53,19 +53,18 @@ FLOORS = {
 # What the build generates, and the one module that may import it.
 GENERATED = {"boltpy.hot._kernels": "boltpy/hot/native"}
 
-# Who may import these. `os.PathLike` and `os.fspath` open nothing and are free for all.
+# Who may import these. What HARMLESS lists opens nothing: all may name the type of a path or of a map.
 DOORS = {
     "cffi": "boltpy/hot/build boltpy/storage",
     "ctypes": "",
     "fcntl": "boltpy/storage",
-    # Only storage.py makes a map; the others name its type.
-    "mmap": "boltpy/storage boltpy/hot/pure_read boltpy/tree",
+    "mmap": "boltpy/storage",
     "os": "boltpy/storage boltpy/hot/__init__ boltpy/cli engine/cli",
     "struct": "boltpy/format boltpy/hot/native boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     "importlib": "",
 }
-HARMLESS = {("os", "PathLike"), ("os", "fspath")}
+HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
 ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/cli engine/cli"
 
 MAX_LINES = 399
@@ -181,6 +180,9 @@ def wrong_doors(module: Module) -> Iterator[str]:
         top = base.partition(".")[0]
         if top in DOORS and (top, name) not in HARMLESS and module.name not in DOORS[top].split():
             yield f"{module.name}.py:{node.lineno} imports {top}, which is for {DOORS[top] or 'nobody'}"
+    for use in ast.walk(module.tree):
+        if isinstance(use, ast.Call) and ast.unparse(use.func) == "mmap" and module.name not in DOORS["mmap"].split():
+            yield f"{module.name}.py:{use.lineno} makes a map, which is for {DOORS['mmap']}"
     if module.name not in ENVIRONMENT_READERS.split():
         for use in ast.walk(module.tree):
             if isinstance(use, ast.Attribute) and use.attr in {"environ", "environb", "getenv", "getenvb"}:
@@ -272,10 +274,10 @@ class TestTheChecksThemselves:
         assert list(peeks_into_boltpy(Module("engine/bolt", source)))
 
     @pytest.mark.parametrize(
-        "source", ["import os", "from os import replace", "import struct", "os.environ", "import mmap"]
+        "source", ["import os", "from os import replace", "import struct", "os.environ", "import mmap", "mmap(3, 4096)"]
     )
     def test_a_wrong_door_is_seen(self, source: str) -> None:
         assert list(wrong_doors(Module("boltpy/cursor", source)))
 
-    def test_a_path_type_needs_no_door(self) -> None:
-        assert not list(wrong_doors(Module("boltpy/db", "from os import PathLike")))
+    def test_a_type_needs_no_door(self) -> None:
+        assert not list(wrong_doors(Module("boltpy/db", "from os import PathLike\nfrom mmap import mmap")))
