@@ -1,0 +1,284 @@
+"""Between dataclasses and the JSON objects that Go's encoding/json makes of structs.
+
+A stored class is a dataclass whose annotations say how each field is stored; `member` says what they can not (another
+JSON key, storm's id and indexes):
+
+    str, int (64 bits), bool    never null: Go's zero value stands for "nothing"
+    a StrEnum                   a string, of any value
+    bytes | None                base64; None is Go's nil and b"" an empty slice; so on below
+    list[X] | None, dict[str, X] | None, another dataclass
+    dict[str, EmptyObject]      Go's set of strings, {"name": {}}
+
+Reading follows Go: a missing key or null leaves the zero value, keys match without regard to case (the exact one
+first), the last duplicate wins and unknown keys are no error. A class that derives from `Entity` keeps them, and writes
+them back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from types import UnionType
+from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from . import codecs, gojson
+from .codecs import Codec, EmptyObject, Misfit, Unfit
+from .errors import PreconditionFailed, RecordError
+from .gojson import Node, Raw, SyntaxProblem, Unusual
+
+T = TypeVar("T")
+
+# Go folds ASCII letters, and the two characters beyond ASCII whose lower case is an ASCII letter: Kelvin and long s.
+_FOLD: Final = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"} | {0x212A: "k", 0x17F: "s"}
+
+
+def member(
+    default: Any = dataclasses.MISSING, *, factory: Any = dataclasses.MISSING, json: str = "", storm: str = ""
+) -> Any:
+    """A dataclass field with what its annotation can not say.
+
+    Args:
+        default: The field's default value.
+        factory: In its place, a callable that makes the default.
+        json: The JSON key; empty for the field's own name.
+        storm: How a store keeps it: "id" (the record's key), "id increment" (an int that the store counts up where it
+            is 0), "unique" or "index" (a list index); empty for no index.
+    """
+    metadata = {"json": json, "storm": storm}
+    if factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=factory, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Entity:
+    """What a stored object keeps beside its fields.
+
+    Attributes:
+        unknown: Members of the stored object that have no field here, in stored order: key to JSON text. They are
+            written back after the known ones.
+        shape: For a class whose stored form changed over time, the JSON keys of the form that it was read in. Empty
+            for one made here: it is written in the oldest of its SHAPES that holds all of its values.
+    """
+
+    SHAPES: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    unknown: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    shape: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """One stored field: the attribute, its JSON key, its codec, and what `member` was told of storm."""
+
+    name: str
+    key: str
+    codec: Codec
+    storm: str
+
+
+class Struct:
+    """The codec of one class; `struct_of` makes it once."""
+
+    def __init__(self, entity: type[Any]) -> None:
+        # Go names a type by the last part of its package.
+        self.go = f"{entity.__module__.rpartition('.')[2]}.{entity.__name__}"
+        self._entity = entity
+        self._keeps_unknown = issubclass(entity, Entity)
+        own = {item.name for item in dataclasses.fields(Entity)} if self._keeps_unknown else set()
+        hints = get_type_hints(entity)
+        self.fields = tuple(
+            Field(
+                item.name,
+                item.metadata.get("json") or item.name,
+                _codec(hints[item.name]),
+                item.metadata.get("storm", ""),
+            )
+            for item in dataclasses.fields(entity)
+            if item.name not in own
+        )
+        self._by_key = {field.key: field for field in self.fields}
+        self._by_folded_key = {field.key.translate(_FOLD): field for field in reversed(self.fields)}
+        self._shapes: tuple[tuple[str, ...], ...] = getattr(entity, "SHAPES", ())
+        # For each form that a record can have, the attributes and conversions of its values, in their order.
+        self._plans = {
+            shape: [(self._by_key[key].name, self._by_key[key].codec.quick) for key in shape]
+            for shape in self._shapes or (tuple(self._by_key),)
+        }
+
+    def zero(self) -> Any:
+        return self._entity(**{field.name: field.codec.zero() for field in self.fields})
+
+    def quick(self, value: Any) -> Any:
+        if type(value) is not dict:
+            raise Unusual
+        shape = tuple(value)
+        plan = self._plans.get(shape)
+        if plan is None:
+            raise Unusual
+        known = {name: quick(item) for (name, quick), item in zip(plan, value.values(), strict=True)}
+        return self._entity(**known, shape=shape) if self._shapes else self._entity(**known)
+
+    def read(self, node: Node, old: Any, text: str) -> Any:
+        if node.kind == "null":
+            return old
+        if node.kind != "object":
+            raise Misfit(node.kind, self.go)
+        values = {field.name: getattr(old, field.name) for field in self.fields}
+        unknown: dict[str, str] = {}
+        present = set()
+        for key, item in node.value:
+            field = self._by_key.get(key) or self._by_folded_key.get(key.translate(_FOLD))
+            if field is None:
+                unknown[key] = text[item.start : item.end]
+                continue
+            present.add(field.key)
+            try:
+                values[field.name] = field.codec.read(item, values[field.name], text)
+            except Misfit as misfit:
+                misfit.path.insert(0, field.key)
+                misfit.struct = misfit.struct or self._entity.__name__
+                raise
+        if self._shapes:
+            values["shape"] = next((shape for shape in self._shapes if present.issubset(shape)), ())
+        if self._keeps_unknown:
+            values["unknown"] = old.unknown | unknown
+        return self._entity(**values)
+
+    def plain(self, value: Any, raws: list[str]) -> dict[str, Any]:
+        if not isinstance(value, self._entity):
+            raise Unfit(f"a {self._entity.__name__}", value)
+        result = {}
+        for field in self._written(value):
+            try:
+                result[field.key] = field.codec.plain(getattr(value, field.name), raws)
+            except Unfit as unfit:
+                unfit.path.insert(0, field.name)
+                raise
+        if self._keeps_unknown and value.unknown:
+            for key, text in value.unknown.items():
+                try:
+                    gojson.parse(text)
+                except SyntaxProblem:
+                    raise Unfit("JSON text", text, field="unknown") from None
+                result.setdefault(key, Raw(text))
+                raws.append(key)
+        return result
+
+    def _written(self, value: Any) -> tuple[Field, ...]:
+        """The fields to write, in order: those of the shape it was read in, or of the oldest that holds its values."""
+        if not self._shapes:
+            return self.fields
+        filled = {field.key for field in self.fields if getattr(value, field.name) != field.codec.zero()}
+        for shape in (value.shape, *self._shapes):
+            if shape in self._plans and filled.issubset(shape):
+                return tuple(self._by_key[key] for key in shape)
+        # Values of more than one time: everything.
+        return self.fields
+
+
+_structs: dict[type[Any], Struct] = {}
+
+
+def struct_of(entity: type[Any]) -> Struct:
+    """The codec of a class, made once.
+
+    Raises:
+        TypeError: It is no dataclass, or a field has a type that is not among those listed at the top.
+    """
+    struct = _structs.get(entity)
+    if struct is None:
+        struct = _structs[entity] = Struct(entity)
+    return struct
+
+
+_CODECS: Final[dict[Any, Codec]] = {
+    str: codecs.Text(),
+    int: codecs.Integer(),
+    bool: codecs.Flag(),
+    bytes: codecs.Binary(),
+    EmptyObject: codecs.Nothing(),
+}
+
+
+def _codec(annotation: Any) -> Codec:
+    """The codec of a field's annotation; TypeError if it is none of those listed at the top."""
+    if get_origin(annotation) in (UnionType, Union):
+        # `X | None`, where None is Go's nil.
+        wanted = [part for part in get_args(annotation) if part is not type(None)]
+        annotation = wanted[0] if len(wanted) == 1 else annotation
+    if annotation in _CODECS:
+        return _CODECS[annotation]
+    if get_origin(annotation) is list:
+        return codecs.List(_codec(get_args(annotation)[0]))
+    if get_origin(annotation) is dict and get_args(annotation)[0] is str:
+        return codecs.Map(_codec(get_args(annotation)[1]))
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return codecs.Enum(annotation)
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return struct_of(annotation)
+    raise TypeError(f"no JSON form for fields of type {annotation!r}")
+
+
+def forget(entity: Entity, *, latest: bool) -> None:
+    """Strip from `entity` and all within it what Gofer would have dropped while reading: the unknown members.
+
+    Args:
+        latest: Also take the latest of its SHAPES; values of fields that are not in it become zero.
+    """
+    entity.unknown.clear()
+    if latest and entity.SHAPES:
+        entity.shape = entity.SHAPES[-1]
+    for field in struct_of(type(entity)).fields:
+        if entity.shape and field.key not in entity.shape:
+            setattr(entity, field.name, field.codec.zero())
+        value = getattr(entity, field.name)
+        for item in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(item, Entity):
+                forget(item, latest=latest)
+
+
+def encode(entity: Any) -> bytes:
+    """The JSON that Gofer stores for `entity`, to the byte.
+
+    An entity that was read keeps the form it had (see `Entity.shape`) and the members that have no field here.
+
+    Args:
+        entity: An instance of a stored class.
+
+    Returns:
+        UTF-8, without spaces or a line end; keys in the order of Go's struct.
+
+    Raises:
+        PreconditionFailed: A field holds what Go's type can not: another type, or an int beyond 64 bits.
+    """
+    raws: list[str] = []
+    struct = struct_of(type(entity))
+    try:
+        plain = struct.plain(entity, raws)
+    except Unfit as unfit:
+        field = ".".join([type(entity).__name__, *unfit.path])
+        message = f"{PreconditionFailed.TEXT}: {field} must be {unfit.expected}, not {type(unfit.value).__name__}"
+        raise PreconditionFailed(message, field=field) from None
+    return gojson.bytes_of(gojson.write_with_raw(plain) if raws else gojson.write(plain))
+
+
+def decode_as(entity: type[T], data: bytes | bytearray | memoryview) -> T:
+    """The `entity` whose JSON is `data`, read as leniently as Go reads it.
+
+    Raises:
+        RecordError: It is not JSON, or a member has the wrong type. The text is Go's.
+    """
+    if not isinstance(data, bytes):
+        data = bytes(memoryview(data))
+    struct = struct_of(entity)
+    found: T
+    try:
+        found = struct.quick(gojson.quick(data))
+    except Unusual:
+        text = gojson.text_of(data)
+        try:
+            found = struct.read(gojson.parse(text), struct.zero(), text)
+        except (SyntaxProblem, Misfit) as problem:
+            raise RecordError(str(problem)) from None
+    return found
