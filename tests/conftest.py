@@ -1,0 +1,96 @@
+"""What every test shares: which kernels run, how databases are opened, and the check that follows each of them.
+
+A test that takes `db` or `open_db` runs once with each freelist type, and every file opened that way is checked
+twice when the test ends: as the live database left it, and as the next process would find it.
+The suite is run once for each value of BOLTPY_HOT; nothing here chooses kernels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+import boltpy
+
+OpenDB = Callable[..., boltpy.DB]
+
+hypothesis.settings.register_profile(
+    "ci",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=60 if boltpy.HOT == "c" else 25,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
+hypothesis.settings.register_profile(
+    "deep",
+    deadline=None,
+    max_examples=2000,
+    stateful_step_count=100,
+    print_blob=True,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_report_header() -> str:
+    return f"boltpy: kernels {boltpy.HOT} (boltpy.HOT)"
+
+
+class OpenedDatabases:
+    """Opens databases below one folder and checks all of them when the test is over."""
+
+    def __init__(self, folder: Path, freelist_type: str) -> None:
+        self._folder = folder
+        self._defaults = {"freelist_type": freelist_type, "strict": os.environ.get("BOLTPY_STRICT") == "1"}
+        self._opened: list[boltpy.DB] = []
+        self._files: dict[Path, None] = {}
+
+    def __call__(self, name: str | Path = "test.db", **options: Any) -> boltpy.DB:
+        """Open `name` (below tmp_path); options as for `boltpy.open`, the freelist type is the test's parameter."""
+        path = self._folder / name
+        db = boltpy.open(path, **{**self._defaults, **options})
+        self._opened.append(db)
+        self._files[path] = None
+        return db
+
+    def problems(self) -> list[str]:
+        """Close everything; what check found, before and after a reopen."""
+        found: list[str] = []
+        for db in self._opened:
+            try:
+                with db.view() as tx:
+                    found += [f"live {db.path}: {problem}" for problem in tx.check()]
+            except boltpy.DatabaseNotOpenError:
+                continue  # the test closed it: the file is checked below
+            finally:
+                db.close()
+        for path in self._files:
+            with boltpy.open(path, read_only=True, timeout=10) as db, db.view() as tx:
+                found += [f"reopened {path}: {problem}" for problem in tx.check()]
+        return found
+
+
+@pytest.fixture(params=["array", "hashmap"])
+def freelist_type(request: pytest.FixtureRequest) -> str:
+    """Both ways to keep free pages; the file they leave must be sound with either."""
+    return str(request.param)
+
+
+@pytest.fixture
+def open_db(tmp_path: Path, freelist_type: str) -> Iterator[OpenDB]:
+    """A factory of databases in tmp_path; each must pass `check` when the test ends."""
+    databases = OpenedDatabases(tmp_path, freelist_type)
+    yield databases
+    assert databases.problems() == []
+
+
+@pytest.fixture
+def db(open_db: OpenDB) -> boltpy.DB:
+    """One new, empty database with default options."""
+    return open_db()
