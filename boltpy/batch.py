@@ -1,0 +1,113 @@
+"""Groups `DB.batch` calls from several threads into one transaction (bbolt: DB.Batch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Lock, Timer
+from typing import Generic, TypeVar
+
+TxT = TypeVar("TxT")
+
+Update = Callable[[Callable[[TxT], None]], None]
+
+
+class _Call(Generic[TxT]):
+    """One waiting call: its function, then its outcome."""
+
+    def __init__(self, fn: Callable[[TxT], object]) -> None:
+        self.fn = fn
+        self.ended = Event()
+        self.result: object = None
+        self.error: BaseException | None = None
+        self.alone = False
+
+
+class Batcher(Generic[TxT]):
+    """Collects calls until there are enough of them or the delay is over, then runs them in one transaction.
+
+    A call that raises is taken out and run again in a transaction of its own, and the others are run again without
+    it: a function may run several times, so it must not have effects outside the transaction.
+    """
+
+    def __init__(self, update: Update[TxT], max_size: int, max_delay: float) -> None:
+        """Use `update(fn)` to run a function in a transaction. The delay is in seconds."""
+        self._update = update
+        self._max_size = max_size
+        self._max_delay = max_delay
+        self._lock = Lock()
+        self._waiting: list[_Call[TxT]] = []
+        self._timer: Timer | None = None
+
+    def run(self, fn: Callable[[TxT], object]) -> object:
+        """Run `fn(tx)` in a batch, wait for its commit, and return what it returned.
+
+        Raises:
+            BaseException: Whatever `fn` or the commit raised.
+        """
+        call = _Call(fn)
+        full: list[_Call[TxT]] | None = None
+        with self._lock:
+            self._waiting.append(call)
+            if len(self._waiting) >= self._max_size or self._max_delay <= 0:
+                full = self._take()
+            elif self._timer is None:
+                self._timer = Timer(self._max_delay, self._timed_out)
+                self._timer.daemon = True
+                self._timer.start()
+        if full is not None:
+            self._run(full)
+        call.ended.wait()
+        if call.alone:
+            self._run_alone(call)
+        if call.error is not None:
+            raise call.error
+        return call.result
+
+    def _take(self) -> list[_Call[TxT]]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        calls, self._waiting = self._waiting, []
+        return calls
+
+    def _timed_out(self) -> None:
+        with self._lock:
+            calls = self._take()
+        if calls:
+            self._run(calls)
+
+    def _run(self, calls: list[_Call[TxT]]) -> None:
+        """Run the calls in one transaction, without those that raise, until one such transaction commits."""
+        failed: _Call[TxT] | None = None
+
+        def run_all(tx: TxT) -> None:
+            nonlocal failed
+            for call in calls:
+                failed = call
+                call.result = call.fn(tx)
+            failed = None
+
+        while calls:
+            failed = None
+            try:
+                self._update(run_all)
+            except BaseException as error:
+                if failed is None:
+                    # The commit failed, or the transaction could not begin: everybody's error.
+                    for call in calls:
+                        call.error = error
+                        call.ended.set()
+                    return
+                calls = [call for call in calls if call is not failed]
+                failed.alone = True
+                failed.ended.set()
+            else:
+                for call in calls:
+                    call.ended.set()
+                return
+
+    def _run_alone(self, call: _Call[TxT]) -> None:
+        def run_one(tx: TxT) -> None:
+            call.result = call.fn(tx)
+
+        self._update(run_one)

@@ -1,0 +1,297 @@
+"""A bucket as its user sees it: pairs, nested buckets, ranges, sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import TypeVar, cast, overload
+
+from . import hot
+from .bucket_state import BucketTx
+from .changes import Mark
+from .cursor import Cursor, bytes_of
+from .errors import IncompatibleValueError, KeyRequiredError, KeyTooLargeError, ValueTooLargeError
+from .format import BUCKET_ENTRY, MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid, ReadableBuffer
+from .hot import SIZE_BITS, SIZE_MASK
+from .nesting import NestingBucket
+from .ranges import make_range, walk
+from .tree import Pair
+
+T = TypeVar("T")
+
+_A_BUCKET = "a nested bucket; reach it with bucket()"
+_hot_get = hot.get
+
+
+class Bucket(NestingBucket):
+    """Pairs and nested buckets in key order; keys are compared as bytes.
+
+    A bucket is valid until its transaction ends; then every call raises TxClosedError. It is shaped like a mapping
+    of pairs: `bucket[key]`, `key in bucket` and `del` know plain pairs only, iteration tells nested buckets as well
+    (with the value None). It has no length, because counting walks the tree: see `stats().key_n`.
+
+    Changes are seen at once by this transaction and reach the file at its commit. Calls that change something raise
+    TxNotWritableError in a read transaction. Keys and values are bytes-like and copied; text is a TypeError.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        name = "/".join(map(repr, self._path)) or "root"
+        return f"<Bucket {name} root={self._ref.root} inline={not self._ref.root}>"
+
+    @property
+    def tx(self) -> BucketTx:
+        """The transaction that the bucket belongs to."""
+        return self._tx
+
+    @property
+    def root(self) -> Pgid:
+        """The committed root page; 0 for an inline bucket and for one made by this transaction."""
+        return self._ref.root
+
+    # -- pairs ---------------------------------------------------------------------------------------------------
+
+    @overload
+    def get(self, key: ReadableBuffer) -> bytes | None: ...
+    @overload
+    def get(self, key: ReadableBuffer, default: T) -> bytes | T: ...
+    def get(self, key: ReadableBuffer, default: object = None) -> object:
+        """Return the value of `key`; `default` if there is no such pair (a nested bucket is none).
+
+        Raises:
+            TxClosedError: The transaction has ended.
+            CorruptError: A page on the way breaks the format.
+        """
+        try:
+            if self._changes:
+                value = self._changes.get(key)  # type: ignore[call-overload]
+                if value is not None:
+                    return default if isinstance(value, Mark) else value
+            packed = _hot_get(self._tree, key, len(key))  # type: ignore[arg-type]
+        except TypeError:
+            if isinstance(key, bytes):
+                raise
+            return self.get(bytes_of(key), default)
+        if packed >= 0:
+            at = packed >> SIZE_BITS
+            return self._map[at : at + (packed & SIZE_MASK)]
+        place = self._look_up(cast(bytes, key))
+        return default if place is None else self._map[place[0] : place[1]]
+
+    def _look_up(self, key: bytes) -> tuple[int, int] | None:
+        """Return where the committed value of a pair is in the map."""
+        self._require_open()
+        found = hot.find(self._tree, key)
+        if found is None or found.flags & BUCKET_ENTRY:
+            return None
+        return found.value_at, found.value_at + found.vsize
+
+    def get_view(self, key: ReadableBuffer) -> memoryview | None:
+        """Return the value of `key` without copying it, as a read-only memoryview; None if there is no such pair.
+
+        The view is released when the transaction ends.
+        """
+        self._require_open()
+        key = bytes_of(key)
+        value = self._changes.get(key)
+        if isinstance(value, bytes):
+            return self._tx._lend(memoryview(value))
+        place = None if isinstance(value, Mark) else self._look_up(key)
+        return None if place is None else self._tx._lend(memoryview(self._map)[place[0] : place[1]])
+
+    def get_many(self, keys: Iterable[ReadableBuffer]) -> list[bytes | None]:
+        """Return the value of each key in turn, None where there is no such pair. The fast way for many keys."""
+        self._require_open()
+        wanted = [bytes_of(key) for key in keys]
+        if self._changes:
+            return [self.get(key) for key in wanted]
+        mapped = self._map
+        found: list[bytes | None] = [
+            mapped[packed >> SIZE_BITS : (packed >> SIZE_BITS) + (packed & SIZE_MASK)] if packed >= 0 else None
+            for packed in hot.get_many(self._tree, wanted)
+        ]
+        for i, value in enumerate(found):
+            if value is None:
+                found[i] = self.get(wanted[i])
+        return found
+
+    def put(self, key: ReadableBuffer, value: ReadableBuffer) -> None:
+        """Set the value of `key`.
+
+        Args:
+            key: 1 to 32768 bytes.
+            value: 0 to 2147483646 bytes.
+
+        Raises:
+            KeyRequiredError, KeyTooLargeError, ValueTooLargeError: Nothing was changed, the transaction can go on.
+            IncompatibleValueError: The key names a nested bucket.
+            TxNotWritableError, TxClosedError: The transaction cannot change anything.
+        """
+        fast = self._fast
+        if (
+            fast is not None
+            and type(key) is bytes
+            and type(value) is bytes
+            and 0 < len(key) <= MAX_KEY_SIZE
+            and len(value) <= MAX_VALUE_SIZE
+        ):
+            fast[key] = value
+        else:
+            self._put(key, value)
+
+    def _put(self, key: ReadableBuffer, value: ReadableBuffer) -> None:
+        self._tx._require_writable()
+        key, value = bytes_of(key), bytes_of(value, "value")
+        _check_sizes(key, value)
+        if self._names_nested(key):
+            raise IncompatibleValueError(key, _A_BUCKET)
+        self._changes[key] = value
+        self._edits += 1
+
+    def put_many(self, pairs: Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]) -> None:
+        """Set the values of many keys, from a mapping or an iterable of pairs. The fast way in.
+
+        All pairs are checked before the first is set: after an error nothing was changed.
+
+        Raises:
+            As `put`.
+        """
+        self._tx._require_writable()
+        new = dict(pairs)
+        if not new:
+            return
+        if set(map(type, new)) != {bytes} or set(map(type, new.values())) != {bytes}:
+            new = {bytes_of(key): bytes_of(value, "value") for key, value in new.items()}
+        sizes = list(map(len, new))
+        if min(sizes) == 0 or max(sizes) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
+            for key, value in new.items():
+                _check_sizes(key, value)
+        if not self._plain:
+            self._scan_for_nested(len(new) * 256)
+            if not self._plain:
+                for key in new:
+                    if self._names_nested(key):
+                        raise IncompatibleValueError(key, _A_BUCKET)
+        self._changes.update(new)
+        self._edits += 1
+
+    def delete(self, key: ReadableBuffer) -> None:
+        """Delete the pair with this key; a missing one is no error.
+
+        Raises:
+            IncompatibleValueError: The key names a nested bucket.
+            TxNotWritableError, TxClosedError: The transaction cannot change anything.
+        """
+        changes = self._fast
+        if changes is None or type(key) is not bytes:
+            self._tx._require_writable()
+            key = bytes_of(key)
+            if self._names_nested(key):
+                raise IncompatibleValueError(key, _A_BUCKET)
+            changes = self._changes
+            self._edits += 1
+        old = changes.get(key)
+        changes[key] = Mark.DELETED if old is None or old is Mark.DELETED else Mark.ERASED
+        self._marked = True
+
+    def delete_many(self, keys: Iterable[ReadableBuffer]) -> None:
+        """Delete the pairs with these keys; missing ones are no error.
+
+        All keys are checked before the first is deleted: after an error nothing was changed.
+
+        Raises:
+            As `delete`.
+        """
+        self._tx._require_writable()
+        doomed = [bytes_of(key) for key in keys]
+        for key in () if self._plain else doomed:
+            if self._names_nested(key):
+                raise IncompatibleValueError(key, _A_BUCKET)
+        for key in doomed:
+            self.delete(key)
+
+    def __getitem__(self, key: ReadableBuffer) -> bytes:
+        value = self.get(key)
+        if value is None:
+            if self._nested_ref(bytes_of(key)) is not None:
+                raise IncompatibleValueError(bytes_of(key), _A_BUCKET)
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: ReadableBuffer, value: ReadableBuffer) -> None:
+        self.put(key, value)
+
+    def __delitem__(self, key: ReadableBuffer) -> None:
+        self._tx._require_writable()
+        self[key]
+        self.delete(key)
+
+    def __contains__(self, key: ReadableBuffer) -> bool:
+        return self.get(key) is not None
+
+    # -- walking -------------------------------------------------------------------------------------------------
+
+    def items(
+        self,
+        start: ReadableBuffer | None = None,
+        stop: ReadableBuffer | None = None,
+        *,
+        prefix: ReadableBuffer | None = None,
+        reverse: bool = False,
+    ) -> Iterator[Pair]:
+        """Iterate over (key, value) in key order; the value of a nested bucket is None.
+
+        Args:
+            start: The first key that may come.
+            stop: The first key that may not come any more.
+            prefix: Only keys that begin with it.
+            reverse: From the last key of the range down to the first.
+
+        Raises:
+            RuntimeError: While iterating, if the bucket was changed meanwhile.
+        """
+        return walk(self, make_range(start, stop, prefix), reverse, iter)
+
+    def keys(
+        self,
+        start: ReadableBuffer | None = None,
+        stop: ReadableBuffer | None = None,
+        *,
+        prefix: ReadableBuffer | None = None,
+        reverse: bool = False,
+    ) -> Iterator[bytes]:
+        """Iterate over the keys and the names of nested buckets; the arguments are those of `items`."""
+        return walk(self, make_range(start, stop, prefix), reverse, lambda pairs: map(itemgetter(0), pairs))
+
+    def values(
+        self,
+        start: ReadableBuffer | None = None,
+        stop: ReadableBuffer | None = None,
+        *,
+        prefix: ReadableBuffer | None = None,
+        reverse: bool = False,
+    ) -> Iterator[bytes | None]:
+        """Iterate over the values, None for nested buckets; the arguments are those of `items`."""
+        return walk(self, make_range(start, stop, prefix), reverse, lambda pairs: map(itemgetter(1), pairs))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.keys()
+
+    def __reversed__(self) -> Iterator[bytes]:
+        return self.keys(reverse=True)
+
+    def cursor(self) -> Cursor:
+        """Return a new cursor that is at no item yet."""
+        self._require_open()
+        self._tx._stats.cursor_count += 1
+        return Cursor(self)
+
+
+def _check_sizes(key: bytes, value: bytes) -> None:
+    if not key:
+        raise KeyRequiredError
+    if len(key) > MAX_KEY_SIZE:
+        raise KeyTooLargeError(len(key), MAX_KEY_SIZE)
+    if len(value) > MAX_VALUE_SIZE:
+        raise ValueTooLargeError(len(value), MAX_VALUE_SIZE)

@@ -1,0 +1,170 @@
+"""What a bucket handle holds: its committed tree, its uncommitted changes, and what is known about both.
+
+A put must be refused at once where its key names a nested bucket, and looking that up costs more than the put. So
+each handle learns whether its bucket is *plain*, without any nested bucket: one made here is; one that gets many
+puts is scanned for them, a share at a time. Nobody else can write while the DB has the file's lock, so the DB
+remembers the plain buckets by their paths.
+"""
+
+from __future__ import annotations
+
+from array import array
+from mmap import mmap
+from typing import Protocol
+
+from . import hot
+from .changes import Changes, KeyOrder, Mark
+from .options import DEFAULT_FILL_PERCENT
+from .stats import TxStats
+from .tree import BucketRef, Snapshot
+
+Path = tuple[bytes, ...]
+
+_FIRST_SCAN_PUTS = 32
+_SCANNED_ITEMS_PER_PUT = 256
+_NO_CHANGES: Changes = {}
+
+
+class BucketTx(Protocol):
+    """What a bucket needs of its transaction."""
+
+    writable: bool
+    _snapshot: Snapshot
+    _freed: array[int]
+    _plain_buckets: set[Path]
+    _stats: TxStats
+
+    def _require_open(self) -> None:
+        """Raise TxClosedError if the transaction has ended."""
+
+    def _require_writable(self) -> None:
+        """Raise TxClosedError or TxNotWritableError."""
+
+    def _lend(self, view: memoryview) -> memoryview:
+        """Return the view, to be released when the transaction ends."""
+
+    def _forget_below(self, path: Path) -> None:
+        """Forget what is known of the bucket at `path` and below."""
+
+
+class BucketState:
+    """The inside of a Bucket. `fill_percent` is for everybody; the rest is for boltpy's own modules.
+
+    Attributes:
+        writable: Whether the transaction writes.
+        fill_percent: How full a page is made when it must be split, 0.1 to 1.0; not stored, counts for this handle.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_changes",
+        "_children",
+        "_edits",
+        "_fast",
+        "_map",
+        "_marked",
+        "_order",
+        "_path",
+        "_plain",
+        "_ref",
+        "_retyped",
+        "_scanned_to",
+        "_sequence",
+        "_touched",
+        "_tree",
+        "_tx",
+        "_walks",
+        "fill_percent",
+        "writable",
+    )
+
+    def __init__(self, tx: BucketTx, ref: BucketRef, path: Path, *, new: bool = False) -> None:
+        snapshot = tx._snapshot
+        self._tx = tx
+        self._ref = ref
+        self._path = path
+        self._tree = snapshot.tree(ref)
+        self._map: mmap = snapshot.map
+        self._sequence = ref.sequence
+        self.writable = tx.writable
+        self.fill_percent = DEFAULT_FILL_PERCENT
+        self._edits = 0
+        self._changes = _NO_CHANGES
+        # The dict that plain puts go to directly; None where a put needs a closer look.
+        self._fast: dict[bytes, bytes | Mark] | None = None
+        if tx.writable:
+            self._changes = {}
+            self._children: dict[bytes, BucketState] = {}
+            self._retyped: set[bytes] = set()  # committed nested buckets that were deleted or moved away
+            self._order: KeyOrder | None = None
+            self._marked = False  # there are marks among the changes
+            self._touched = new  # to be written even without changes
+            self._plain = new or path in tx._plain_buckets
+            self._walks = 0
+            self._asked = 0
+            self._scanned_to: bytes | None = None
+            self._choose_fast()
+
+    def _choose_fast(self) -> None:
+        self._fast = self._changes if self._plain and not self._walks else None
+
+    def _key_order(self) -> KeyOrder:
+        if self._order is None:
+            self._order = KeyOrder(self._changes)
+        return self._order
+
+    def _require_open(self) -> None:
+        self._tx._require_open()
+
+    def _walk(self, by: int) -> None:
+        self._walks += by
+        self._choose_fast()
+
+    def _names_nested(self, key: bytes) -> bool:
+        """Return whether `key` names a nested bucket now, and learn."""
+        value = self._changes.get(key)
+        if value is not None:
+            return value is Mark.NESTED
+        if self._plain:
+            return False
+        found = hot.find(self._tree, key)
+        self._asked += 1
+        if self._asked >= _FIRST_SCAN_PUTS and not self._asked & (self._asked - 1):
+            self._scan_for_nested(self._asked * _SCANNED_ITEMS_PER_PUT)
+        return found is not None and bool(found.flags & 1)
+
+    def _scan_for_nested(self, items: int) -> None:
+        how = hot.SCAN_BUCKETS | (hot.SCAN_EXCLUSIVE if self._scanned_to is not None else 0)
+        found, last, done = hot.scan(self._tree, self._scanned_to, None, how, items)
+        if found or Mark.NESTED in self._changes.values():
+            self._asked = -(2**62)  # it has some: never ask again
+        elif done:
+            self._plain = True
+            self._choose_fast()
+        else:
+            self._scanned_to = last
+
+    def _holds_nested(self) -> None:
+        """Take note that a nested bucket is put here."""
+        self._plain = False
+        self._fast = None
+        self._asked = -(2**62)
+
+    def _known_plain(self) -> set[Path]:
+        """Return the paths of this and all nested handles whose buckets are known to be plain."""
+        known = {self._path} if self._plain else set()
+        for child in self._children.values():
+            known |= child._known_plain()
+        return known
+
+    def _is_changed(self) -> bool:
+        return self._touched or bool(self._changes)
+
+    def _close(self) -> None:
+        """Drop all changes: the transaction has ended, or the bucket was deleted."""
+        for child in self._children.values():
+            child._close()
+        self._children = {}
+        self._changes = _NO_CHANGES
+        self._fast = None
+        self._order = None

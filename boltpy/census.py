@@ -1,0 +1,65 @@
+"""Counts the pages of a bucket, as they were last committed (bbolt: Bucket.Stats)."""
+
+from __future__ import annotations
+
+from .errors import CorruptError
+from .format import HEADER_SIZE, Pgid
+from .hot.pure_read import RawPage
+from .stats import BucketStats
+from .tree import BucketRef, Snapshot
+
+
+_MAX_NESTING = 500
+
+
+def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:
+    """Return the statistics of a bucket with all buckets nested in it.
+
+    Raises:
+        CorruptError: A page breaks the format, or is in the tree twice.
+    """
+    return _stats(snapshot, ref, set(), 0)
+
+
+def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> BucketStats:
+    # Each level of nesting is a level of Python's stack; bolt sets no limit, a cycle is found through `seen`.
+    if level >= _MAX_NESTING:
+        raise CorruptError(ref.root, f"buckets are nested deeper than {level} levels")
+    stats = BucketStats(bucket_n=1)
+    nested = BucketStats()
+    page_size = snapshot.meta.page_size
+    for page, depth in snapshot.tree_pages(ref, seen):
+        used = _used(page)
+        stats.depth = max(stats.depth, depth + 1)
+        if not page.is_leaf:
+            stats.branch_page_n += 1
+            stats.branch_overflow_n += page.pages - 1
+            stats.branch_inuse += used
+            continue
+        stats.key_n += page.count
+        if not ref.root:
+            stats.inline_bucket_inuse += used
+            continue
+        stats.leaf_page_n += 1
+        stats.leaf_overflow_n += page.pages - 1
+        stats.leaf_inuse += used
+    if not ref.root:
+        if not ref.inline_len:  # made by this transaction and not written yet
+            stats.depth, stats.inline_bucket_inuse = 1, HEADER_SIZE
+        stats.inline_bucket_n = 1
+    else:
+        for _, child in snapshot.nested_buckets(snapshot.tree(ref)):
+            nested += _stats(snapshot, child, seen, level + 1)
+    stats.branch_alloc = (stats.branch_page_n + stats.branch_overflow_n) * page_size
+    stats.leaf_alloc = (stats.leaf_page_n + stats.leaf_overflow_n) * page_size
+    stats.depth += nested.depth
+    nested.depth = 0
+    return stats + nested
+
+
+def _used(page: RawPage) -> int:
+    """Return the bytes of a page up to the end of its last item."""
+    if not page.count:
+        return HEADER_SIZE
+    last = page.element(page.count - 1)
+    return last.value_at + last.vsize - page.at

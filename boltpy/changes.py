@@ -1,0 +1,92 @@
+"""The uncommitted changes of a bucket: a dict, and the order of its keys when somebody walks over it.
+
+A put is a dict insert and nothing else. A key never leaves the dict while the transaction lives (a delete leaves a
+mark), so new keys are always the last ones of the dict, and the order can be brought up to date from its end.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from enum import Enum
+from itertools import islice
+
+_CHUNK = 512
+
+
+class Mark(Enum):
+    """What stands in a dict of changes where there is no value."""
+
+    DELETED = "deleted"
+    ERASED = "deleted after it was put by the same transaction"
+    NESTED = "a nested bucket"
+
+
+Changes = dict[bytes, bytes | Mark]
+
+
+class KeyOrder:
+    """The keys of a dict of changes in order, in chunks so that adding one is cheap."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._chunks: list[list[bytes]] = []
+        self._lasts: list[bytes] = []
+        self._count = 0
+
+    def _bring_up_to_date(self) -> None:
+        new = len(self._changes) - self._count
+        if not new:
+            return
+        if new * 4 > self._count:
+            keys = sorted(self._changes)
+            self._chunks = [keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK)]
+            self._lasts = [chunk[-1] for chunk in self._chunks]
+        else:
+            for key in islice(reversed(self._changes), new):
+                self._insert(key)
+        self._count += new
+
+    def _insert(self, key: bytes) -> None:
+        i = min(bisect_left(self._lasts, key), len(self._chunks) - 1)
+        chunk = self._chunks[i]
+        insort(chunk, key)
+        if len(chunk) > 2 * _CHUNK:
+            self._chunks[i : i + 1] = [chunk[:_CHUNK], chunk[_CHUNK:]]
+            self._lasts[i : i + 1] = [chunk[_CHUNK - 1], chunk[-1]]
+        else:
+            self._lasts[i] = chunk[-1]
+
+    def upward(self, key: bytes | None, *, inclusive: bool) -> Iterator[bytes]:
+        """Yield keys in ascending order from `key` on (None: from the first)."""
+        self._bring_up_to_date()
+        if not self._chunks:
+            return
+        i = j = 0
+        if key is not None:
+            bisect = bisect_left if inclusive else bisect_right
+            i = bisect(self._lasts, key)
+            if i == len(self._chunks):
+                return
+            j = bisect(self._chunks[i], key)
+        for chunk in islice(self._chunks, i, None):
+            yield from islice(chunk, j, None)
+            j = 0
+
+    def downward(self, key: bytes | None, *, inclusive: bool) -> Iterator[bytes]:
+        """Yield keys in descending order from `key` on (None: from the last)."""
+        self._bring_up_to_date()
+        i, j = len(self._chunks), 0
+        if key is not None:
+            bisect = bisect_right if inclusive else bisect_left
+            i = bisect_left(self._lasts, key)
+            if i < len(self._chunks):
+                j = bisect(self._chunks[i], key)
+        if j:
+            yield from reversed(self._chunks[i][:j])
+        for chunk in reversed(self._chunks[:i]):
+            yield from reversed(chunk)
+
+    def beside(self, key: bytes | None, *, reverse: bool, inclusive: bool) -> Iterator[bytes]:
+        """Yield keys from `key` on in either direction."""
+        return (self.downward if reverse else self.upward)(key, inclusive=inclusive)

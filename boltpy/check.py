@@ -1,0 +1,174 @@
+"""Checks a whole file and goes on after each problem (bbolt: Tx.Check, with its texts).
+
+Damaged bytes are what it is for: no page is walked twice, so cycles end, and every offset goes through the checks of
+hot.pure_read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import CorruptError
+from .format import BUCKET_ENTRY, BUCKET_HEADER, BUCKET_HEADER_SIZE, NO_FREELIST, PAGE_HEADER, Pgid, page_type_name
+from .hot.pure_read import MAX_DEPTH, RawPage, Source, load_inline, load_page
+from .meta import Meta
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a file. `str(problem)` says it in bbolt's words.
+
+    Attributes:
+        text: What is wrong.
+        pgid: The page at fault, None where it is none in particular.
+    """
+
+    text: str
+    pgid: Pgid | None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Checker:
+    """One check of one snapshot."""
+
+    def __init__(self, pages: Source, meta: Meta, free: list[Pgid]) -> None:
+        """Check the pages of `meta`; `free` are all free and pending pages."""
+        self._pages = pages
+        self._meta = meta
+        self._free_list = free
+        self._free = set(free)
+        self._reached: set[Pgid] = {0, 1}
+        # Buckets wait here instead of on Python's stack: bolt sets no limit to nesting.
+        self._roots: deque[tuple[Pgid, list[Pgid]]] = deque()
+
+    def everything(self) -> Iterator[Problem]:
+        """Yield what is wrong with the freelist, with each tree, and with pages that nobody owns."""
+        seen: set[Pgid] = set()
+        for pgid in self._free_list:
+            if pgid in seen:
+                yield Problem(f"page {pgid}: already freed", pgid)
+            seen.add(pgid)
+        if self._meta.freelist != NO_FREELIST:
+            at = self._meta.freelist * self._pages.page_size
+            if at + PAGE_HEADER.size <= self._pages.length:
+                overflow = PAGE_HEADER.unpack_from(self._pages.map, at)[3]
+                last = min(self._meta.freelist + overflow + 1, self._meta.hwm)
+                self._reached.update(range(self._meta.freelist, last))
+        yield from self.tree(self._meta.root)
+        # A hostile high-water mark must not make this loop long: pages beyond the file are one problem.
+        mapped = self._pages.length // self._pages.page_size
+        for pgid in range(min(self._meta.hwm, mapped)):
+            if pgid not in self._reached and pgid not in self._free:
+                yield Problem(f"page {pgid}: unreachable unfreed", pgid)
+        if self._meta.hwm > mapped:
+            yield Problem(f"high-water mark {self._meta.hwm} lies beyond the file, which ends at page {mapped}", None)
+
+    def tree(self, pgid: Pgid) -> Iterator[Problem]:
+        """Yield what is wrong with the tree at a page and with all buckets nested in it."""
+        self._roots.append((pgid, []))
+        while self._roots:
+            root, stack = self._roots.popleft()
+            yield from self._page(root, None, None, stack)[0]
+
+    def _page(
+        self, pgid: Pgid, low: bytes | None, high: bytes | None, above: list[Pgid]
+    ) -> tuple[list[Problem], bytes | None]:
+        """Return the problems of a page and all below it, and the last key there."""
+        stack = [*above, pgid]
+        shown = "[" + " ".join(map(str, stack)) + "]"
+        if len(stack) > MAX_DEPTH:
+            return [Problem(f"page {pgid}: lies deeper than {MAX_DEPTH} levels (stack: {shown})", pgid)], None
+        try:
+            page = load_page(self._pages, pgid)
+        except CorruptError as error:
+            self._reached.add(pgid)
+            return [Problem(f"{error} (stack: {shown})", pgid)], None
+        problems: list[Problem] = []
+        again = False
+        for part in range(pgid, pgid + page.pages):
+            if part in self._reached:
+                problems.append(Problem(f"page {part}: multiple references (stack: {shown})", part))
+                again = True
+            self._reached.add(part)
+        if pgid in self._free:
+            problems.append(Problem(f"page {pgid}: reachable freed", pgid))
+        if again:  # going on would report everything below a second time, or never end
+            return problems, None
+        kind = "leaf" if page.is_leaf else "branch"
+        if not page.count and (low is not None or not page.is_leaf):
+            problems.append(Problem(f"page {pgid}: {kind} has no elements (stack: {shown})", pgid))
+        previous = low
+        for i in range(page.count):
+            try:
+                element = page.element(i)
+                key = page.key(i)
+            except CorruptError as error:
+                problems.append(Problem(f"{error} (stack: {shown})", pgid))
+                continue
+            self._check_order(problems, i, key, previous, high, kind, pgid if page.is_leaf else element.child, shown)
+            previous = key
+            if page.is_leaf:
+                if element.flags & BUCKET_ENTRY:
+                    self._bucket(problems, page, element.value_at, element.vsize, key)
+                continue
+            following = high
+            if i + 1 < page.count:
+                try:
+                    following = page.key(i + 1)
+                except CorruptError:
+                    following = None
+            below, last = self._page(element.child, key, following, stack)
+            problems += below
+            previous = last if last is not None else key
+        return problems, previous
+
+    def _check_order(
+        self,
+        problems: list[Problem],
+        i: int,
+        key: bytes,
+        previous: bytes | None,
+        high: bytes | None,
+        kind: str,
+        pgid: Pgid,
+        shown: str,
+    ) -> None:
+        what = f"key[{i}]=(hex){key.hex()} on {kind} page({pgid}) needs to be"
+        before = previous.hex() if previous is not None else ""
+        if previous is not None and i == 0 and previous > key:
+            problems.append(Problem(f"the first {what} >= the key in the ancestor ({before}). Stack: {shown}", pgid))
+        if previous is not None and i > 0 and previous >= key:
+            sign = "=" if previous == key else "<"
+            text = f"{what} > (found {sign}) than previous element (hex){before}. Stack: {shown}"
+            problems.append(Problem(text, pgid))
+        if high is not None and key >= high:
+            text = f"{what} < than key of the next element in ancestor (hex){before}. Pages stack: {shown}"
+            problems.append(Problem(text, pgid))
+
+    def _bucket(self, problems: list[Problem], page: RawPage, at: int, size: int, name: bytes) -> None:
+        """Look at a nested bucket: inline ones at once, others later."""
+        if size < BUCKET_HEADER_SIZE:
+            problems.append(Problem(f"page {page.pgid}: bucket {name!r} has a value of {size} bytes", page.pgid))
+            return
+        root = BUCKET_HEADER.unpack_from(page.map, at)[0]
+        if root:
+            self._roots.append((root, []))
+            return
+        try:
+            inline = load_inline(page.map, at + BUCKET_HEADER_SIZE, size - BUCKET_HEADER_SIZE)
+            keys = [inline.key(i) for i in range(inline.count)]
+        except CorruptError as error:
+            problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: {error.reason}", page.pgid))
+            return
+        if any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
+            problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: keys are out of order", page.pgid))
+
+
+def page_type(pages: Source, pgid: Pgid) -> tuple[str, int, int]:
+    """Return the type, the element count and the overflow count that a page's header states."""
+    _, flags, count, overflow = PAGE_HEADER.unpack_from(pages.map, pgid * pages.page_size)
+    return page_type_name(flags), count, overflow

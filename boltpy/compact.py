@@ -1,0 +1,95 @@
+"""Copies a database densely into a new file: bolt files never shrink by themselves."""
+
+from __future__ import annotations
+
+from .bucket import Bucket
+from .db import DB
+from .errors import DatabaseError
+from .storage import same_file
+from .tx import Tx
+
+
+class _Target:
+    """Write transactions on the target, one after the other, each of about tx_max_size bytes."""
+
+    def __init__(self, db: DB, tx_max_size: int) -> None:
+        self._db = db
+        self._tx_max_size = tx_max_size
+        self._size = 0
+        self.tx = db.begin(writable=True)
+
+    def make_room(self, size: int) -> bool:
+        """Count `size` bytes; commit and begin anew if the transaction would become too large. True if it did."""
+        self._size += size
+        if not self._tx_max_size or self._size <= self._tx_max_size:
+            return False
+        self._size = size
+        self.tx.commit()
+        self.tx = self._db.begin(writable=True)
+        return True
+
+    def bucket(self, path: tuple[bytes, ...]) -> Bucket:
+        """Return the bucket at `path` in the transaction of now."""
+        bucket = self.tx.bucket(*path)
+        if bucket is None:
+            raise DatabaseError(f"bucket {path!r} went from the target while it was filled")
+        bucket.fill_percent = 1.0
+        return bucket
+
+
+def compact(source: DB, target: DB, tx_max_size: int = 65536) -> None:
+    """Copy all buckets, sequences and pairs of `source` into `target`, with full pages.
+
+    Args:
+        source: Any open DB; it is read in one transaction.
+        target: Another DB, open for writing, without the buckets of the source.
+        tx_max_size: Bytes of keys and values that one transaction on the target may hold; 0 is no limit.
+
+    Raises:
+        BucketExistsError: The target has one of the buckets. What was committed before stays in the target.
+        DatabaseError: Both are one file.
+        CorruptError: The source is damaged.
+    """
+    if source is target or same_file(source.path, target.path):
+        raise DatabaseError(f"cannot compact {source.path} onto itself")
+    with source.view() as tx:
+        writer = _Target(target, tx_max_size)
+        try:
+            _copy_all(tx, writer)
+            writer.tx.commit()
+        except BaseException:
+            if writer.tx._open:
+                writer.tx.rollback()
+            raise
+
+
+def _copy_all(tx: Tx, writer: _Target) -> None:
+    # Buckets wait here instead of on Python's stack: bolt sets no limit to nesting.
+    waiting: list[tuple[bytes, ...]] = [(name,) for name, _ in tx.buckets()][::-1]
+    while waiting:
+        path = waiting.pop()
+        source = tx.bucket(*path)
+        if source is None:
+            continue
+        name = path[-1]
+        writer.make_room(len(name))
+        parent = writer.bucket(path[:-1]) if path[:-1] else None
+        made = parent.create_bucket(name) if parent else writer.tx.create_bucket(name)
+        if source.sequence:
+            made.sequence = source.sequence
+        nested = _copy_pairs(source, writer, path)
+        waiting += reversed(nested)
+
+
+def _copy_pairs(source: Bucket, writer: _Target, path: tuple[bytes, ...]) -> list[tuple[bytes, ...]]:
+    """Copy the pairs of one bucket and return the paths of those nested in it."""
+    nested = []
+    target = writer.bucket(path)
+    for key, value in source.items():
+        if value is None:
+            nested.append((*path, key))
+            continue
+        if writer.make_room(len(key) + len(value)):
+            target = writer.bucket(path)
+        target.put(key, value)
+    return nested

@@ -1,0 +1,222 @@
+"""A position among the items of a bucket, movable both ways while the bucket changes.
+
+A cursor remembers a key, not a place in a page: `next` is the first item behind that key, whatever was put or deleted
+meanwhile. Items of the committed tree cannot change under it and are fetched in growing windows; the uncommitted
+changes are looked up as they are at each step.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from mmap import mmap
+from operator import itemgetter
+from typing import Protocol
+
+from . import hot
+from .changes import Changes, KeyOrder, Mark
+from .errors import KeyRequiredError
+from .format import ReadableBuffer
+from .tree import Pair, find_pairs
+
+_key_of = itemgetter(0)
+_LARGEST_WINDOW = 1024
+
+
+class Walked(Protocol):
+    """What a cursor needs of its bucket."""
+
+    _tree: hot.Tree
+    _map: mmap
+    _changes: Changes
+
+    def _key_order(self) -> KeyOrder:
+        """Return the order of the changes' keys."""
+
+    def _require_open(self) -> None:
+        """Raise TxClosedError if the transaction has ended."""
+
+    def delete(self, key: ReadableBuffer) -> None:
+        """Delete a pair."""
+
+
+class Steps:
+    """Finds the neighbour of a key among the committed items and the changes of a bucket."""
+
+    __slots__ = ("_anchor", "_at", "_bucket", "_done", "_reverse", "_size", "_window")
+
+    def __init__(self, bucket: Walked) -> None:
+        self._bucket = bucket
+        self._forget(None, False)
+
+    def _forget(self, anchor: bytes | None, reverse: bool) -> None:
+        # The window holds all committed items behind `anchor` (None: from the end) up to its last one.
+        self._window: list[Pair] = []
+        self._at = 0
+        self._anchor = anchor
+        self._reverse = reverse
+        self._done = False
+        self._size = 2
+
+    def _fetch(self, anchor: bytes | None, inclusive: bool) -> None:
+        how = (hot.SCAN_REVERSE if self._reverse else 0) | (0 if inclusive else hot.SCAN_EXCLUSIVE)
+        bucket = self._bucket
+        try:
+            self._window, self._done = find_pairs(bucket._tree, bucket._map, anchor, how, self._size)
+        except Exception:
+            bucket._require_open()
+            raise
+        self._at = 0
+        self._anchor = anchor
+        self._size = min(self._size * 4, _LARGEST_WINDOW)
+
+    def _committed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
+        """Return the first committed item from `key` on in one direction."""
+        window = self._window
+        if reverse is self._reverse and not inclusive and key is not None and window:
+            at = self._at
+            if window[at][0] == key:  # the usual case: one step on
+                at += 1
+            else:
+                at = self._place(key)
+            if at >= 0:
+                if at == len(window):
+                    if self._done:
+                        return None
+                    self._fetch(window[-1][0], False)
+                    window, at = self._window, 0
+                    if not window:
+                        return None
+                self._at = at
+                return window[at]
+        self._forget(key, reverse)
+        self._fetch(key, inclusive)
+        return self._window[0] if self._window else None
+
+    def _place(self, key: bytes) -> int:
+        """Return the index in the window of the first item behind `key`; -1 if the window cannot tell."""
+        window, anchor = self._window, self._anchor
+        if self._reverse:
+            if (anchor is not None and key > anchor) or key < window[-1][0]:
+                return -1
+            return len(window) - bisect_left(window[::-1], key, key=_key_of)
+        if (anchor is not None and key < anchor) or key > window[-1][0]:
+            return -1
+        return bisect_right(window, key, key=_key_of)
+
+    def beside(self, key: bytes | None, *, inclusive: bool, reverse: bool) -> Pair | None:
+        """Return the first item from `key` on (None: from the end) in one direction, as the transaction sees it."""
+        changes = self._bucket._changes
+        if not changes:
+            self._bucket._require_open()
+            return self._committed(key, inclusive, reverse)
+        changed = self._changed(key, inclusive, reverse)
+        while True:
+            item = self._committed(key, inclusive, reverse)
+            if item is None or item[0] not in changes:
+                break
+            key, inclusive = item[0], False
+        if item is None or changed is None:
+            return item or changed
+        return max(item, changed, key=_key_of) if reverse else min(item, changed, key=_key_of)
+
+    def _changed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
+        changes = self._bucket._changes
+        for found in self._bucket._key_order().beside(key, reverse=reverse, inclusive=inclusive):
+            value = changes[found]
+            if isinstance(value, bytes):
+                return found, value
+            if value is Mark.NESTED:
+                return found, None
+        return None
+
+
+class Cursor:
+    """Walks over the items of a bucket in key order.
+
+    `first`, `last`, `next`, `prev` and `seek` return `(key, value)`, or None where there is no such item; the value
+    of a nested bucket is None. A cursor is valid until its transaction ends; then every call raises TxClosedError.
+    It survives changes of the bucket: `next` after `delete` is the item behind the deleted one.
+    """
+
+    __slots__ = ("_bucket", "_key", "_past_end", "_steps")
+
+    def __init__(self, bucket: Walked) -> None:
+        self._bucket = bucket
+        self._steps = Steps(bucket)
+        self._key: bytes | None = None
+        self._past_end = False
+
+    @property
+    def bucket(self) -> Walked:
+        """The bucket that made the cursor."""
+        return self._bucket
+
+    def first(self) -> Pair | None:
+        """Move to the first item and return it; None in an empty bucket."""
+        return self._arrive(self._steps.beside(None, inclusive=True, reverse=False))
+
+    def last(self) -> Pair | None:
+        """Move to the last item and return it; None in an empty bucket."""
+        return self._arrive(self._steps.beside(None, inclusive=True, reverse=True))
+
+    def seek(self, key: ReadableBuffer) -> Pair | None:
+        """Move to the first item whose key is not below `key` and return it.
+
+        Where there is none, return None and rest behind the last item: `prev` then gives the last one.
+        """
+        return self._arrive(self._steps.beside(bytes_of(key), inclusive=True, reverse=False))
+
+    def next(self) -> Pair | None:
+        """Move to the next item and return it. At the last one, return None and stay there."""
+        if self._key is None:
+            self._bucket._require_open()
+            return None
+        return self._move(self._steps.beside(self._key, inclusive=False, reverse=False))
+
+    def prev(self) -> Pair | None:
+        """Move to the item before and return it. At the first one, return None and stay there."""
+        if self._past_end:
+            return self.last()
+        if self._key is None:
+            self._bucket._require_open()
+            return None
+        return self._move(self._steps.beside(self._key, inclusive=False, reverse=True))
+
+    def delete(self) -> None:
+        """Delete the pair at the cursor, which does not move. Nothing happens if there is no item here any more.
+
+        Raises:
+            KeyRequiredError: The cursor was never moved to an item.
+            IncompatibleValueError: The item is a nested bucket.
+            TxNotWritableError: The transaction reads only.
+            TxClosedError: It has ended.
+        """
+        if self._key is not None:
+            self._bucket.delete(self._key)
+        elif not self._past_end:
+            self._bucket._require_open()
+            raise KeyRequiredError("the cursor is at no item: call first(), last() or seek() before delete()")
+
+    def _arrive(self, item: Pair | None) -> Pair | None:
+        self._past_end = item is None
+        self._key = item[0] if item else None
+        return item
+
+    def _move(self, item: Pair | None) -> Pair | None:
+        if item is not None:
+            self._key = item[0]
+        return item
+
+
+def bytes_of(data: ReadableBuffer, what: str = "key") -> bytes:
+    """Return bytes-like data as bytes.
+
+    Raises:
+        TypeError: It is something else; for text the message says how to encode it.
+    """
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    hint = f"; write {what}.encode() or b'...'" if isinstance(data, str) else ""
+    raise TypeError(f"{what} must be bytes-like, not {type(data).__name__}{hint}")

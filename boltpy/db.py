@@ -1,0 +1,380 @@
+"""An open database: it hands out transactions, one writer and many readers at a time, and takes their commits.
+
+Nobody waits but writers for each other. A reader keeps the mapping that it began with; when the file grows, later
+transactions get a longer one.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from array import array
+from collections.abc import Callable
+from logging import Logger, getLogger
+from threading import Condition, Lock, RLock, get_ident
+from types import TracebackType
+from typing import TypeVar, cast
+
+from .batch import Batcher
+from .bucket_state import Path
+from .check import Checker
+from .commit import Committer, map_size_for
+from .errors import (
+    CorruptError,
+    DatabaseNotOpenError,
+    DatabaseReadOnlyError,
+    InvalidDatabaseError,
+    MaxSizeReachedError,
+    TxError,
+)
+from .format import NO_FREELIST
+from .freelist import Allocation, Freelist, decode, descending
+from .meta import Meta, both_metas, detect_page_size, new_database, newest
+from .options import Options
+from .stats import Info, Stats, TxStats
+from .storage import FileStorage, Storage, lock_memory, sync_folder, system_page_size
+from .tree import Mapping, Snapshot
+from .tx import Tx
+
+T = TypeVar("T")
+
+_KNOWN_PLAIN_LIMIT = 10_000
+_LEAK_SEARCH_SECONDS = 0.25
+_silent = getLogger("boltpy.silent")
+_silent.disabled = True
+
+
+class ManagedTx:
+    """The `with` block of `view()` and `update()`: it ends the transaction, however the block ends."""
+
+    __slots__ = ("_db", "_tx", "_writable")
+
+    def __init__(self, db: DB, *, writable: bool) -> None:
+        self._db = db
+        self._writable = writable
+
+    def __enter__(self) -> Tx:
+        self._tx = self._db.begin(self._writable)
+        self._tx._managed = True
+        return self._tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tx = self._tx
+        tx._managed = False
+        if kind is None and self._writable:
+            tx.commit()
+        elif tx._open:
+            tx.rollback()
+
+
+class DB:
+    """An open database file. Get one from `boltpy.open`.
+
+    A DB may be used by several threads. It is a context manager: leaving the block closes it.
+
+    Attributes:
+        path: The file.
+        options: How it was opened.
+        read_only: Whether it was opened for reading only.
+    """
+
+    def __init__(self, path: str, storage: Storage, options: Options) -> None:
+        """Open the database in a storage that is locked already. The DB closes the storage."""
+        self.path = path
+        self.options = options
+        self.read_only = options.read_only
+        self._storage = storage
+        self._log: Logger = options.logger or _silent
+        self._lock = RLock()
+        self._ended = Condition(self._lock)
+        self._write_lock = Lock()
+        self._writer_thread = 0
+        self._closing = False
+        self._failure = ""
+        self._open_txs: dict[int, weakref.ref[Tx]] = {}
+        self._readers: dict[int, int] = {}
+        self._stats = Stats()
+        self._plain_buckets: set[Path] = set()
+        self._batcher = Batcher(self._update_with, options.max_batch_size, options.max_batch_delay)
+        self._page_size = self._prepare_file()
+        self._mapping = self._map()
+        self._meta = newest(both_metas(self._mapping.map, self._page_size))
+        if self._meta.hwm * self._page_size > self._mapping.size and not self.read_only:
+            raise CorruptError(
+                None,
+                f"the file is cut short: it has {self._mapping.size} bytes, its pages need"
+                f" {self._meta.hwm * self._page_size}; open it with read_only=True to see what is left",
+            )
+        self._freelist = self._load_freelist() if not self.read_only or options.preload_freelist else None
+        map_size = map_size_for(max(self._mapping.size, options.initial_mmap_size), self._page_size)
+        self._committer = Committer(storage, options, self._page_size, map_size)
+        if not self.read_only and self._meta.freelist == NO_FREELIST and not options.no_freelist_sync:
+            self.begin(writable=True).commit()  # from now on the freelist is stored
+        self._log.info("opened %s: %d bytes a page, txid %d", path, self._page_size, self._meta.txid)
+
+    def _prepare_file(self) -> int:
+        """Make a new database of an empty file, and return the file's page size."""
+        size = self._storage.size()
+        if size == 0:
+            if self.read_only:
+                raise InvalidDatabaseError(f"invalid database: {self.path} is empty")
+            page_size = self.options.page_size or system_page_size()
+            if self.options.max_size and 4 * page_size > self.options.max_size:
+                raise MaxSizeReachedError(4 * page_size, self.options.max_size)
+            self._storage.write(0, new_database(page_size))
+            self._storage.sync()
+            sync_folder(self.path)
+            return page_size
+        page_size = detect_page_size(self._storage.read, size) or self.options.page_size or system_page_size()
+        if size < 2 * page_size:
+            raise InvalidDatabaseError(f"file size too small {size}: two pages of {page_size} bytes are the least")
+        return page_size
+
+    def _map(self) -> Mapping:
+        mapping = Mapping(self._storage.map(self._storage.size(), self.options.mmap_flags))
+        if self.options.mlock:
+            lock_memory(mapping.map)
+        return mapping
+
+    def _load_freelist(self) -> Freelist:
+        meta, snapshot = self._meta, Snapshot(self._mapping, self._meta)
+        if meta.freelist != NO_FREELIST:
+            free = decode(snapshot.map, meta.freelist, meta.page_size, meta.hwm)
+        else:
+            used = snapshot.used_pages()
+            free = descending(pgid for pgid, in_use in enumerate(used) if not in_use)
+        return Freelist(self.options.freelist_type, free)
+
+    def __repr__(self) -> str:
+        return f"<DB {self.path!r}{' read-only' if self.read_only else ''}{' closed' if self._closing else ''}>"
+
+    def __enter__(self) -> DB:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    # -- transactions --------------------------------------------------------------------------------------------
+
+    def view(self) -> ManagedTx:
+        """Return a `with` block around a read transaction."""
+        return ManagedTx(self, writable=False)
+
+    def update(self) -> ManagedTx:
+        """Return a `with` block around a write transaction: a clean exit commits, any exception rolls back.
+
+        Raises:
+            As `begin` and, at the end of the block, as `Tx.commit`.
+        """
+        return ManagedTx(self, writable=True)
+
+    def begin(self, writable: bool = False) -> Tx:
+        """Begin a transaction that the caller ends with `commit()` or `rollback()`.
+
+        A write transaction waits for the one before it. A read transaction never waits.
+
+        Raises:
+            DatabaseNotOpenError: The DB was closed, or must be reopened.
+            DatabaseReadOnlyError: A write transaction of a read-only DB.
+            TxError: This thread has a write transaction open, and would wait for itself.
+            CorruptError: The file has become shorter since it was opened.
+        """
+        if not writable:
+            return self._begin(writable=False)
+        if self.read_only:
+            raise DatabaseReadOnlyError
+        self._take_write_lock()
+        try:
+            return self._begin(writable=True)
+        except BaseException:
+            self._drop_write_lock()
+            raise
+
+    def _take_write_lock(self) -> None:
+        if self._write_lock.acquire(blocking=False):
+            self._writer_thread = get_ident()
+            return
+        if self._writer_thread == get_ident():
+            gc.collect()  # it may be one that nobody holds any more
+            if self._writer_thread == get_ident() and self._write_lock.locked():
+                raise TxError("this thread has a write transaction open already: commit or roll it back first")
+        if not self._write_lock.acquire(timeout=_LEAK_SEARCH_SECONDS):
+            gc.collect()
+            self._write_lock.acquire()
+        self._writer_thread = get_ident()
+
+    def _drop_write_lock(self) -> None:
+        self._writer_thread = 0
+        self._write_lock.release()
+
+    def _begin(self, *, writable: bool) -> Tx:
+        with self._lock:
+            self._require_open()
+            if self._storage.size() < self._mapping.size:
+                raise CorruptError(None, f"{self.path} was cut short while it was open")
+            if writable and self._freelist is not None:
+                self._freelist.release(sorted(self._readers))
+            tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
+            self._open_txs[id(tx)] = weakref.ref(tx)
+            if not writable:
+                self._readers[tx.id] = self._readers.get(tx.id, 0) + 1
+                self._stats.tx_n += 1
+            return tx
+
+    def _require_open(self) -> None:
+        if self._failure:
+            raise DatabaseNotOpenError(f"database must be reopened: {self._failure}")
+        if self._closing:
+            raise DatabaseNotOpenError
+
+    def _end(self, tx: Tx) -> None:
+        with self._lock:
+            del self._open_txs[id(tx)]
+            if not tx.writable:
+                self._readers[tx.id] -= 1
+                if not self._readers[tx.id]:
+                    del self._readers[tx.id]
+            if self.options.statistics:
+                self._stats.tx_stats.add(tx._stats)
+            self._ended.notify_all()
+        if tx.writable:
+            self._drop_write_lock()
+
+    def batch(self, fn: Callable[[Tx], T]) -> T:
+        """Run `fn(tx)` in a write transaction that it shares with other threads' calls, and return its result.
+
+        Waits up to `max_batch_delay` seconds for company. `fn` may run more than once, so it must not have effects
+        outside the transaction; what it raises rolls it back alone and is raised here.
+        """
+        if self.read_only:
+            raise DatabaseReadOnlyError
+        return cast(T, self._batcher.run(fn))
+
+    def _update_with(self, fn: Callable[[Tx], None]) -> None:
+        with self.update() as tx:
+            fn(tx)
+
+    # -- commits -------------------------------------------------------------------------------------------------
+
+    def _commit(self, tx: Tx) -> None:
+        freelist, root, snapshot = self._freelist, tx._written_root, tx._snapshot
+        if freelist is None or root is None:
+            raise DatabaseReadOnlyError
+        allocation = Allocation(freelist, self._meta.hwm, self._page_size, self.options.max_size)
+        try:
+            meta = self._committer.write_pages(snapshot, root, freelist, allocation)
+            mapping = self._mapping
+            if self._storage.size() != mapping.size:
+                mapping = self._map()
+            if self.options.strict:
+                self._check_strictly(Snapshot(mapping, meta), freelist, tx._freed)
+        except BaseException:
+            freelist.undo(allocation)
+            raise
+        try:
+            self._committer.write_meta(meta, root)
+        except BaseException as error:
+            # The new meta may be in the file or not, and on the disk or not. Nobody must build on it unseen.
+            self._failure = f"writing the meta page of txid {meta.txid} failed ({error})"
+            self._log.error("%s: %s", self.path, self._failure)
+            raise
+        with self._lock:
+            freelist.committed(meta.txid, tx._freed, allocation, readers_open=bool(self._readers))
+            self._meta, self._mapping = meta, mapping
+        self._learn(root._known_plain())
+        self._log.debug("committed txid %d to %s", meta.txid, self.path)
+
+    def _learn(self, plain: set[Path]) -> None:
+        """Remember which buckets have no nested ones."""
+        if len(self._plain_buckets) > _KNOWN_PLAIN_LIMIT:
+            self._plain_buckets.clear()
+        self._plain_buckets |= plain
+
+    def _check_strictly(self, snapshot: Snapshot, freelist: Freelist, freed: array[int]) -> None:
+        free = [*freelist.spans.ids(), *freed]
+        for ids in freelist.pending.values():
+            free.extend(ids)
+        problems = [str(problem) for problem in Checker(snapshot.pages, snapshot.meta, free).everything()]
+        if problems:
+            raise CorruptError(None, "strict mode found, nothing was committed: " + "; ".join(problems[:20]))
+
+    def _free_pages(self) -> array[int] | None:
+        if self._freelist is None:
+            return None
+        with self._lock:
+            free = array("Q", self._freelist.spans.ids())
+            for ids in self._freelist.pending.values():
+                free.extend(ids)
+            return free
+
+    # -- the rest ------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Make sure that everything committed is on the disk; of use with `no_sync`.
+
+        Raises:
+            DatabaseNotOpenError: The DB was closed.
+            StorageError: The system failed to sync.
+        """
+        self._require_open()
+        self._storage.sync()
+
+    def stats(self) -> Stats:
+        """Return a copy of the counters since the DB was opened, and the freelist's gauges. Zeros without `statistics`."""
+        if not self.options.statistics:
+            return Stats()
+        with self._lock:
+            freelist = self._freelist
+            free, pending = (len(freelist.spans), freelist.pending_count) if freelist else (0, 0)
+            return Stats(
+                free_page_n=free,
+                pending_page_n=pending,
+                free_alloc=(free + pending) * self._page_size,
+                freelist_inuse=freelist.stored_bytes() if freelist else 0,
+                tx_n=self._stats.tx_n,
+                open_tx_n=sum(self._readers.values()),
+                tx_stats=self._stats.tx_stats + TxStats(),
+            )
+
+    def info(self) -> Info:
+        """Return the page size and the mapped size.
+
+        Raises:
+            DatabaseNotOpenError: The DB was closed.
+        """
+        self._require_open()
+        return Info(self._page_size, self._mapping.size)
+
+    def close(self) -> None:
+        """Give back the lock and the file. A second call does nothing.
+
+        Waits until the transactions of other threads have ended; those of the calling thread are rolled back. From
+        the moment of the call on, new transactions are refused.
+        """
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            while self._open_txs:
+                for ref in list(self._open_txs.values()):
+                    tx = ref()
+                    if tx is not None and tx._thread == get_ident():
+                        tx._finish()
+                    del tx
+                if self._open_txs and not self._ended.wait(_LEAK_SEARCH_SECONDS):
+                    gc.collect()
+        self._storage.close()
+        self._log.info("closed %s", self.path)
+
+
+def open_database(path: str, mode: int, options: Options) -> DB:
+    """Open, lock and check a file, and return its DB; on any error the file is closed again."""
+    storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener)
+    try:
+        storage.lock(shared=options.read_only, timeout=options.timeout)
+        return DB(path, storage, options)
+    except BaseException:
+        storage.close()
+        raise

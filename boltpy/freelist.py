@@ -1,0 +1,167 @@
+"""Free and pending pages: released for reuse, allocated to a commit, stored in the freelist page.
+
+Pages that a transaction frees go to *pending*, not to *free*: a reader that began before it may still walk them.
+They turn free when no open reader can see them any more. Allocation is in spans.py; this module knows no bucket.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable
+from itertools import pairwise
+
+from .errors import CorruptError, MaxSizeReachedError
+from .format import FREELIST, FREELIST_COUNT_OVERFLOW, HEADER_SIZE, PAGE_HEADER, PGID, Pgid, Txid
+from .hot import Map, merge_ids
+from .spans import new_spans
+
+_NEVER = 2**64 - 1
+
+
+def descending(ids: Iterable[Pgid]) -> array[int]:
+    """Return ids as a descending array."""
+    return array("Q", sorted(ids, reverse=True))
+
+
+class Freelist:
+    """The free and pending pages of an open database. Used under the write lock."""
+
+    def __init__(self, freelist_type: str, free: array[int]) -> None:
+        """Start with the descending ids in `free`."""
+        self.spans = new_spans(freelist_type)
+        self.spans.add(free)
+        self.pending: dict[Txid, array[int]] = {}
+        # Which pages a transaction took from the freelist. Kept only while readers are open: a page that was
+        # taken and freed between two readers is seen by neither and need not wait for the older one.
+        self._taken: dict[Txid, array[int]] = {}
+
+    @property
+    def pending_count(self) -> int:
+        """Pages that are pending."""
+        return sum(map(len, self.pending.values()))
+
+    def release(self, readers: list[Txid]) -> None:
+        """Free the pending pages that no reader can see.
+
+        Args:
+            readers: The txids of all open readers, ascending.
+        """
+        oldest = readers[0] if readers else _NEVER
+        for txid in [t for t in self.pending if t < oldest]:
+            self.spans.add(descending(self.pending.pop(txid)))
+        self._taken = {t: ids for t, ids in self._taken.items() if t > oldest} if readers else {}
+        for before, behind in pairwise([*readers, _NEVER]):
+            self._release_between(before + 1, behind - 1)
+
+    def _release_between(self, begin: Txid, end: Txid) -> None:
+        taken: set[Pgid] = set()
+        for txid, ids in self._taken.items():
+            if begin <= txid <= end:
+                taken.update(ids)
+        if not taken:
+            return
+        for txid in [t for t in self.pending if begin <= t <= end]:
+            ids = self.pending[txid]
+            unseen = [pgid for pgid in ids if pgid in taken]
+            if unseen:
+                self.spans.add(descending(unseen))
+                self.pending[txid] = array("Q", (pgid for pgid in ids if pgid not in taken))
+
+    def stored_bytes(self, extra: int = 0) -> int:
+        """Return the bytes of the freelist page if `extra` more ids were in it, header included."""
+        count = len(self.spans) + self.pending_count + extra
+        return HEADER_SIZE + PGID.size * (count + (count >= FREELIST_COUNT_OVERFLOW))
+
+    def encode(self, pgid: Pgid, page_count: int, page_size: int, freed: array[int]) -> bytes:
+        """Return the freelist page: all free and pending ids and those that this commit frees, ascending.
+
+        Raises:
+            CorruptError: A page is in there twice.
+        """
+        waiting = array("Q", freed)
+        for ids in self.pending.values():
+            waiting.extend(ids)
+        ids = merge_ids(self.spans.ids(), descending(waiting))[::-1]
+        if sys.byteorder == "big":
+            ids.byteswap()
+        count = len(ids)
+        header = PAGE_HEADER.pack(pgid, FREELIST, min(count, FREELIST_COUNT_OVERFLOW), page_count - 1)
+        length = PGID.pack(count) if count >= FREELIST_COUNT_OVERFLOW else b""
+        return (header + length + ids.tobytes()).ljust(page_count * page_size, b"\0")
+
+    def committed(self, txid: Txid, freed: array[int], allocation: Allocation, *, readers_open: bool) -> None:
+        """Take note of what a commit freed and took."""
+        if freed:
+            self.pending[txid] = freed
+        if readers_open and allocation.taken:
+            self._taken[txid] = allocation.taken
+
+    def undo(self, allocation: Allocation) -> None:
+        """Give back what a failed commit took."""
+        self.spans.add(descending(allocation.taken))
+
+
+class Allocation:
+    """The pages of one commit: free ones first, then new ones at the high-water mark (a hot.Allocator)."""
+
+    def __init__(self, freelist: Freelist, hwm: Pgid, page_size: int, max_size: int) -> None:
+        """Allocate from `freelist` and from `hwm` on, up to `max_size` bytes (0: no limit)."""
+        self._spans = freelist.spans
+        self._page_size = page_size
+        self._max_size = max_size
+        self.taken = array("Q")
+        self.hwm = hwm
+        self.hwm_limit = max_size // page_size if max_size else 2**63
+
+    @property
+    def pool(self) -> array[int]:
+        """Where single pages may be taken from directly, from its end."""
+        return self._spans.pool
+
+    def allocate(self, count: int) -> Pgid:
+        """Return the first of `count` neighbouring pages.
+
+        Raises:
+            MaxSizeReachedError: Growing would pass `max_size`. Nothing was taken.
+        """
+        pgid = self._spans.take(count)
+        if pgid:
+            self.taken.extend(range(pgid, pgid + count))
+            return pgid
+        if self.hwm + count > self.hwm_limit:
+            raise MaxSizeReachedError((self.hwm + count) * self._page_size, self._max_size)
+        pgid = self.hwm
+        self.hwm += count
+        return pgid
+
+
+def decode(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
+    """Return the ids in the freelist page `pgid` of a mapped file, descending.
+
+    Raises:
+        CorruptError: It is no freelist page, reaches past the file, or holds an id twice or out of range.
+    """
+    at = pgid * page_size
+    if pgid >= hwm or at + page_size > len(source):
+        raise CorruptError(pgid, "the freelist page lies beyond the end of the file")
+    own_id, flags, count, overflow = PAGE_HEADER.unpack_from(source, at)
+    if own_id != pgid or flags != FREELIST:
+        raise CorruptError(pgid, f"invalid freelist page: id {own_id}, flags {flags:x}")
+    end = min((pgid + overflow + 1), hwm) * page_size
+    at += HEADER_SIZE
+    if count == FREELIST_COUNT_OVERFLOW:
+        count = PGID.unpack_from(source, at)[0]
+        at += PGID.size
+    if at + count * PGID.size > min(end, len(source)):
+        raise CorruptError(pgid, f"freelist says it has {count} ids, more than fit")
+    ids = array("Q", bytes(source[at : at + count * PGID.size]))
+    if sys.byteorder == "big":
+        ids.byteswap()
+    try:
+        ids = merge_ids(ids[::-1], array("Q"))
+    except CorruptError:  # bolt sorts what it loads: a list out of order is no damage, an id twice is
+        ids = merge_ids(descending(ids), array("Q"))
+    if ids and not (ids[-1] >= 2 and ids[0] < hwm):
+        raise CorruptError(pgid, f"freelist holds page {ids[0] if ids[0] >= hwm else ids[-1]}, which cannot be free")
+    return ids

@@ -1,0 +1,83 @@
+"""Picks the kernels, once: C if the extension is there, else Python.
+
+`BOLTPY_HOT=c` or `BOLTPY_HOT=py` forces one; a forced C that is missing is an ImportError. `HOT` tells which runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from . import pure_read, pure_write
+from .pure_read import (
+    IS_BUCKET,
+    MISSING,
+    SCAN_BUCKETS,
+    SCAN_EXCLUSIVE,
+    SCAN_REVERSE,
+    SIZE_BITS,
+    SIZE_MASK,
+    Found,
+    Map,
+    Run,
+    Source,
+    Tree,
+)
+from .pure_write import (
+    MARK_BUCKET,
+    MARK_DELETE,
+    MARK_ERASE,
+    MARK_FORCE,
+    Allocator,
+    Changes,
+    Merger,
+    Outcome,
+    WeakLeaf,
+)
+
+__all__ = [
+    "HOT", "IS_BUCKET", "MARK_BUCKET", "MARK_DELETE", "MARK_ERASE", "MARK_FORCE", "MISSING", "SCAN_BUCKETS",
+    "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator", "Changes", "Found", "Map", "Merger",
+    "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
+    "merge_ids", "new_merger", "scan", "sorted_changes", "source", "tree",
+]  # fmt: skip
+
+
+def _native_kernels() -> ModuleType | None:
+    """Return the module of the C kernels if it is wanted and there."""
+    wanted = os.environ.get("BOLTPY_HOT", "")
+    if wanted not in ("", "c", "py"):
+        raise ImportError(f"BOLTPY_HOT is {wanted!r}; it must be 'c', 'py' or unset")
+    if wanted == "py":
+        return None
+    try:
+        if sys.byteorder != "little":
+            raise ImportError("the C kernels need a little-endian machine")
+        from . import native
+    except ImportError as error:
+        if wanted == "c":
+            raise ImportError(f"BOLTPY_HOT=c, but the C kernels are missing: {error}") from error
+        return None
+    return native
+
+
+_native = _native_kernels()
+_read: ModuleType = _native or pure_read
+_write: ModuleType = _native or pure_write
+
+HOT = "c" if _native else "py"
+attach: Callable[[Map], object] = _read.attach
+source: Callable[[object, int, int, int], Source] = _read.source
+detach: Callable[[Source], None] = _read.detach
+tree: Callable[[Source, int, int, int], Tree] = _read.tree
+fnv1a: Callable[[bytes], int] = _read.fnv1a
+find: Callable[[Tree, bytes], Found | None] = _read.find
+get: Callable[[Tree, bytes, int], int] = _read.get
+get_many: Callable[[Tree, list[bytes]], list[int]] = _read.get_many
+scan: Callable[[Tree, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
+find_run = pure_write.find_run if _native is None else _native.find_run
+merge_ids = pure_write.merge_ids if _native is None else _native.merge_ids
+sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], Sequence[int] | None], Changes] = _write.sorted_changes
+new_merger: Callable[[int], Merger] = _write.Merger

@@ -1,0 +1,1082 @@
+/* All C of the project. kernels.h says what each function promises; the pure twins say what it means. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#if defined(__GNUC__)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define LIKELY(x) (x)
+#define PREFETCH(p) ((void)0)
+#endif
+
+enum { HEADER = 16, ELEMENT = 16, MAX_DEPTH = 64, MAX_ITEMS = 0xFFFE };
+enum { BRANCH = 1, LEAF = 2 };
+enum { BUCKET_ENTRY = 1 };
+
+/* indexes of pure_read.REASONS */
+enum {
+    E_BEYOND_HWM = 1, E_BEYOND_FILE, E_WRONG_ID, E_WRONG_TYPE, E_OVERFLOW, E_COUNT, E_ELEMENT, E_NO_KEY, E_DEPTH,
+    E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE
+};
+
+/* marks of a change, as pure_write.MARK_* */
+enum { MARK_BUCKET = 1, MARK_FORCE = 2, MARK_DELETE = 4, MARK_ERASE = 8, MARKS = 15 };
+/* what a change does to the node: kept beside the marks in flags */
+enum { OP_NONE = 0, OP_REPLACE = 0x100, OP_INSERT = 0x200, OP_REMOVE = 0x300, OP_MASK = 0x300 };
+/* answers of bp_merge_run, as native.py knows them */
+enum { BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6, BP_UNCHANGED = 7 };
+/* how to scan, as pure_read.SCAN_* */
+enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4 };
+
+typedef struct {
+    uint64_t key_at;        /* bytes into the page */
+    uint64_t value_at;
+    uint64_t child;
+    uint32_t ksize, vsize, flags;
+} element;
+
+static uint16_t load16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return v; }
+static uint32_t load32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return v; }
+static uint64_t load64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+static void store32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
+static void store64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
+
+static int fail(bp_error *err, uint32_t code, uint64_t pgid, uint64_t info)
+{
+    err->code = code;
+    err->pgid = pgid;
+    err->info = info;
+    return -1;
+}
+
+static int compare(const uint8_t *a, uint64_t alen, const uint8_t *b, uint64_t blen)
+{
+    int c = memcmp(a, b, alen < blen ? alen : blen);
+    return c ? c : (alen > blen) - (alen < blen);
+}
+
+uint64_t bp_fnv1a(const uint8_t *data, uint64_t len)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (uint64_t i = 0; i < len; i++)
+        h = (h ^ data[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* ---- reading pages ---------------------------------------------------------------------------------------- */
+
+static int check_page(bp_frame *p, const uint8_t *at, uint64_t pgid, uint64_t size, bp_error *err)
+{
+    uint16_t flags = load16(at + 8);
+    p->at = at;
+    p->pgid = pgid;
+    p->size = size;
+    p->count = load16(at + 10);
+    p->leaf = flags == LEAF;
+    if (!LIKELY(flags == LEAF || flags == BRANCH))
+        return fail(err, E_WRONG_TYPE, pgid, flags);
+    if (!LIKELY(HEADER + (uint64_t)p->count * ELEMENT <= size))
+        return fail(err, E_COUNT, pgid, p->count);
+    return 0;
+}
+
+static int load_page(const bp_source *src, uint64_t pgid, bp_frame *p, bp_error *err)
+{
+    uint64_t ps = src->page_size, overflow;
+    const uint8_t *at;
+    if (!LIKELY(pgid >= 2 && pgid < src->hwm))
+        return fail(err, E_BEYOND_HWM, pgid, src->hwm);
+    if (!LIKELY(pgid < src->len / ps))
+        return fail(err, E_BEYOND_FILE, pgid, src->len);
+    at = src->map + pgid * ps;
+    if (!LIKELY(load64(at) == pgid))
+        return fail(err, E_WRONG_ID, pgid, load64(at));
+    overflow = load32(at + 12);
+    if (!LIKELY(overflow < src->hwm - pgid && overflow < src->len / ps - pgid))
+        return fail(err, E_OVERFLOW, pgid, overflow);
+    p->pages = overflow + 1;
+    return check_page(p, at, pgid, p->pages * ps, err);
+}
+
+/* The image of an inline bucket: one leaf, no id, no overflow. */
+static int load_inline(const uint8_t *at, uint64_t len, bp_frame *p, bp_error *err)
+{
+    if (len < HEADER)
+        return fail(err, E_INLINE, 0, len);
+    p->pages = 0;
+    if (check_page(p, at, 0, len, err))
+        return -1;
+    return p->leaf ? 0 : fail(err, E_INLINE_TYPE, 0, load16(at + 8));
+}
+
+/* 0 and the root page; 1 for a bucket without any page; -1 for a bad one */
+static int load_root(const bp_tree *t, bp_frame *p, bp_error *err)
+{
+    if (t->root)
+        return load_page(t->src, t->root, p, err);
+    if (!t->inline_len)
+        return 1;
+    if (t->inline_at > t->src->len || t->inline_len > t->src->len - t->inline_at)
+        return fail(err, E_INLINE, 0, t->inline_len);
+    return load_inline(t->src->map + t->inline_at, t->inline_len, p, err);
+}
+
+static int load_element(const bp_frame *p, uint32_t i, element *e, bp_error *err)
+{
+    uint64_t at = HEADER + (uint64_t)i * ELEMENT;
+    const uint8_t *raw = p->at + at;
+    if (p->leaf) {
+        e->flags = load32(raw);
+        e->key_at = at + load32(raw + 4);
+        e->ksize = load32(raw + 8);
+        e->vsize = load32(raw + 12);
+    } else {
+        e->flags = 0;
+        e->key_at = at + load32(raw);
+        e->ksize = load32(raw + 4);
+        e->vsize = 0;
+        e->child = load64(raw + 8);
+    }
+    e->value_at = e->key_at + e->ksize;
+    if (!LIKELY(e->value_at + e->vsize <= p->size))
+        return fail(err, E_ELEMENT, p->pgid, i);
+    if (!LIKELY(e->ksize))
+        return fail(err, E_NO_KEY, p->pgid, i);
+    return 0;
+}
+
+/* The first index in [lo, count) whose key is not below the given one, or -1. */
+static int64_t lower_bound(const bp_frame *p, uint32_t lo, const uint8_t *key, uint64_t klen, int *found, bp_error *err)
+{
+    uint32_t hi = p->count;
+    *found = 0;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        element e;
+        int c;
+        if (load_element(p, mid, &e, err))
+            return -1;
+        c = compare(p->at + e.key_at, e.ksize, key, klen);
+        if (c < 0)
+            lo = mid + 1;
+        else {
+            hi = mid;
+            if (c == 0) {
+                *found = 1;
+                return mid;
+            }
+        }
+    }
+    return lo;
+}
+
+/* The child of a branch that holds the key: the last one whose key is not above it, the first one below all. */
+static int64_t child_slot(const bp_frame *p, uint32_t lo, const uint8_t *key, uint64_t klen, bp_error *err)
+{
+    int found;
+    int64_t i = lower_bound(p, lo, key, klen, &found, err);
+    if (i < 0 || found)
+        return i;
+    return i > (int64_t)lo ? i - 1 : lo;
+}
+
+static int load_child(const bp_source *src, const bp_frame *p, uint32_t slot, int depth, bp_frame *child, bp_error *err)
+{
+    element e;
+    if (load_element(p, slot, &e, err))
+        return -1;
+    if (depth >= MAX_DEPTH)
+        return fail(err, E_DEPTH, e.child, MAX_DEPTH);
+    if (load_page(src, e.child, child, err))
+        return -1;
+    return child->count ? 0 : fail(err, E_EMPTY, e.child, 0);
+}
+
+/* 1 found, 0 missing, -1 bad */
+static int find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_frame *p, element *e, bp_error *err)
+{
+    int found, r = load_root(t, p, err);
+    if (r)
+        return r < 0 ? -1 : 0;
+    for (int depth = 1;; depth++) {
+        int64_t i;
+        if (p->leaf) {
+            i = lower_bound(p, 0, key, klen, &found, err);
+            if (i < 0)
+                return -1;
+            return found ? (load_element(p, (uint32_t)i, e, err) ? -1 : 1) : 0;
+        }
+        if (!p->count)
+            return fail(err, E_EMPTY, p->pgid, 0);
+        i = child_slot(p, 0, key, klen, err);
+        if (i < 0)
+            return -1;
+        bp_frame child;
+        if (load_child(t->src, p, (uint32_t)i, depth, &child, err))
+            return -1;
+        *p = child;
+    }
+}
+
+int64_t bp_get(const bp_tree *t, const uint8_t *key, uint64_t klen)
+{
+    bp_frame p;
+    element e;
+    bp_error err;
+    int r = find(t, key, klen, &p, &e, &err);
+    if (r == 0)
+        return -1;
+    if (r < 0)
+        return -3;
+    if (e.flags & BUCKET_ENTRY)
+        return -2;
+    uint64_t at = (uint64_t)(p.at - t->src->map) + e.value_at;
+    if (at >> 39 || e.vsize >> 24)
+        return -3;
+    return (int64_t)(at << 24 | e.vsize);
+}
+
+int bp_find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_found *out)
+{
+    bp_frame p;
+    element e;
+    int r = find(t, key, klen, &p, &e, &out->err);
+    if (r == 1) {
+        uint64_t base = (uint64_t)(p.at - t->src->map);
+        out->key_at = base + e.key_at;
+        out->value_at = base + e.value_at;
+        out->ksize = e.ksize;
+        out->vsize = e.vsize;
+        out->flags = e.flags;
+    }
+    return r;
+}
+
+int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n, int64_t *out)
+{
+    uint64_t at = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        if (klens[i] > keys_len - at)
+            return -1;
+        out[i] = bp_get(t, keys + at, klens[i]);
+        at += klens[i];
+    }
+    return at == keys_len ? 0 : -1;
+}
+
+/* ---- scanning --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    bp_frame page;
+    int64_t i;
+} step;
+
+/* From the item s[*depth] of a branch down to the first (or last) item of a leaf. */
+static int to_leaf(const bp_source *src, step *s, int *depth, int reverse, bp_error *err)
+{
+    while (!s[*depth].page.leaf) {
+        step *top = &s[*depth];
+        if (!top->page.count)
+            return fail(err, E_EMPTY, top->page.pgid, 0);
+        if (load_child(src, &top->page, (uint32_t)top->i, *depth + 1, &s[*depth + 1].page, err))
+            return -1;
+        ++*depth;
+        s[*depth].i = reverse ? (int64_t)s[*depth].page.count - 1 : 0;
+    }
+    return 0;
+}
+
+/* To the neighbouring leaf: 1 there is one, 0 there is none, -1 bad. */
+static int next_leaf(const bp_source *src, step *s, int *depth, int reverse, bp_error *err)
+{
+    while (--*depth >= 0) {
+        step *top = &s[*depth];
+        top->i += reverse ? -1 : 1;
+        if (top->i >= 0 && top->i < (int64_t)top->page.count)
+            return to_leaf(src, s, depth, reverse, err) ? -1 : 1;
+    }
+    return 0;
+}
+
+/* To the first item of the range: 1 there may be one, 0 the tree is empty, -1 bad. */
+static int seek(const bp_tree *t, step *s, int *depth, const uint8_t *key, uint64_t klen, uint32_t how, bp_error *err)
+{
+    int reverse = how & SCAN_REVERSE, found, r = load_root(t, &s[0].page, err);
+    *depth = 0;
+    if (r)
+        return r < 0 ? -1 : 0;
+    if (!key) {
+        s[0].i = reverse ? (int64_t)s[0].page.count - 1 : 0;
+        return to_leaf(t->src, s, depth, reverse, err) ? -1 : 1;
+    }
+    while (!s[*depth].page.leaf) {
+        step *top = &s[*depth];
+        if (!top->page.count)
+            return fail(err, E_EMPTY, top->page.pgid, 0);
+        if ((top->i = child_slot(&top->page, 0, key, klen, err)) < 0)
+            return -1;
+        if (load_child(t->src, &top->page, (uint32_t)top->i, *depth + 1, &s[*depth + 1].page, err))
+            return -1;
+        ++*depth;
+    }
+    step *leaf = &s[*depth];
+    int64_t i = lower_bound(&leaf->page, 0, key, klen, &found, err);
+    if (i < 0)
+        return -1;
+    if (reverse)
+        leaf->i = found && !(how & SCAN_EXCLUSIVE) ? i : i - 1;
+    else
+        leaf->i = found && (how & SCAN_EXCLUSIVE) ? i + 1 : i;
+    return 1;
+}
+
+int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
+                uint32_t how, uint64_t max_items, bp_run *runs, uint64_t cap, bp_scanned *out)
+{
+    step s[MAX_DEPTH + 1];
+    int depth, reverse = how & SCAN_REVERSE, strict = how & SCAN_EXCLUSIVE;
+    uint64_t n = 0;
+    /* The last key seen: each item must lie behind it, or a page is in the tree twice and the scan may never end. */
+    const uint8_t *last = key;
+    uint64_t last_len = klen;
+    out->done = 0;
+    out->last_ksize = 0;
+    int r = seek(t, s, &depth, key, klen, how, &out->err);
+    while (r > 0) {
+        const bp_frame *p = &s[depth].page;
+        int64_t i = s[depth].i;
+        uint64_t base = (uint64_t)(p->at - t->src->map);
+        for (; i >= 0 && i < (int64_t)p->count; i += reverse ? -1 : 1) {
+            element e;
+            if (load_element(p, (uint32_t)i, &e, &out->err))
+                return -1;
+            if (bound) {        /* going up it is the first key left out, going down the last one that belongs */
+                int c = compare(p->at + e.key_at, e.ksize, bound, bound_len);
+                if (reverse ? c < 0 : c >= 0) {
+                    out->done = 1;
+                    return (int64_t)n;
+                }
+            }
+            if (!max_items || n == cap)
+                return (int64_t)n;
+            if (last) {
+                int c = compare(p->at + e.key_at, e.ksize, last, last_len);
+                if (reverse)
+                    c = -c;
+                if (c < 0 || (c == 0 && strict))
+                    return fail(&out->err, E_ORDER, p->pgid, (uint64_t)i);
+            }
+            strict = 1;
+            max_items--;
+            last = p->at + e.key_at;
+            last_len = e.ksize;
+            out->last_at = base + e.key_at;
+            out->last_ksize = e.ksize;
+            if ((how & SCAN_BUCKETS) && !(e.flags & BUCKET_ENTRY))
+                continue;
+            uint64_t at = base + e.key_at, size = (uint64_t)e.ksize + e.vsize;
+            if (n) {
+                bp_run *run = &runs[n - 1];
+                int beside = reverse ? at + size == run->at : run->at + run->count * size == at;
+                if (beside && run->ksize == e.ksize && run->vsize == e.vsize && run->flags == e.flags) {
+                    run->count++;
+                    if (reverse)
+                        run->at = at;
+                    continue;
+                }
+            }
+            runs[n++] = (bp_run){at, 1, e.ksize, e.vsize, e.flags};
+        }
+        r = next_leaf(t->src, s, &depth, reverse, &out->err);
+    }
+    if (r < 0)
+        return -1;
+    out->done = 1;
+    return (int64_t)n;
+}
+
+/* ---- lists of pages --------------------------------------------------------------------------------------- */
+
+int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need)
+{
+    uint64_t length = 0;
+    for (uint64_t i = n; i-- > 0;) {
+        length = length && ids[i] == ids[i + 1] + 1 ? length + 1 : 1;
+        if (length == need)
+            return (int64_t)(i + need - 1);
+    }
+    return -1;
+}
+
+uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out)
+{
+    uint64_t last = UINT64_MAX;
+    while (na || nb) {
+        uint64_t id;
+        if (!nb || (na && *a >= *b)) {
+            id = *a++;
+            na--;
+        } else {
+            id = *b++;
+            nb--;
+        }
+        if (id >= last)
+            return id;
+        last = *out++ = id;
+    }
+    return 0;
+}
+
+/* ---- changes ---------------------------------------------------------------------------------------------- */
+
+int bp_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens,
+             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *marks)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (klens[i] > keys_len || vlens[i] > vals_len)
+            return -1;
+        items[i] = (bp_item){keys, (uint64_t)(uintptr_t)vals, klens[i], vlens[i], marks ? marks[i] & MARKS : 0, 0};
+        keys += klens[i];
+        keys_len -= klens[i];
+        vals += vlens[i];
+        vals_len -= vlens[i];
+    }
+    return keys_len || vals_len ? -1 : 0;
+}
+
+static uint64_t prefix_at(const bp_item *it, uint64_t skip)
+{
+    uint64_t v = 0;
+    uint32_t n = it->klen > skip ? it->klen - (uint32_t)skip : 0;
+    for (uint32_t i = 0; i < 8; i++)
+        v = v << 8 | (i < n ? it->key[skip + i] : 0);
+    return v;
+}
+
+static int rank_below(const bp_item *items, const bp_rank *a, const bp_rank *b)
+{
+    const bp_item *x = &items[a->index], *y = &items[b->index];
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix;
+    return compare(x->key, x->klen, y->key, y->klen) < 0;
+}
+
+/* Sort a[0 .. n) by whole keys, with b as scratch. */
+static void merge_sort(const bp_item *items, bp_rank *a, bp_rank *b, uint64_t n)
+{
+    bp_rank *from = a, *to = b;
+    for (uint64_t width = 1; width < n; width *= 2) {
+        for (uint64_t lo = 0; lo < n; lo += 2 * width) {
+            uint64_t mid = lo + width < n ? lo + width : n, hi = mid + width < n ? mid + width : n;
+            uint64_t i = lo, j = mid;
+            for (uint64_t k = lo; k < hi; k++)
+                to[k] = i < mid && (j == hi || !rank_below(items, &from[j], &from[i])) ? from[i++] : from[j++];
+        }
+        bp_rank *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != a)
+        memcpy(a, from, n * sizeof *a);
+}
+
+/* Sort by the prefix alone, a byte a pass. The result is in the list that is returned. */
+static bp_rank *radix_sort(bp_rank *a, bp_rank *b, uint64_t n)
+{
+    for (int shift = 0; shift < 64; shift += 8) {
+        uint64_t start[257] = {0};
+        for (uint64_t i = 0; i < n; i++)
+            start[(a[i].prefix >> shift & 0xFF) + 1]++;
+        if (start[(a[0].prefix >> shift & 0xFF) + 1] == n)
+            continue;
+        for (int c = 0; c < 256; c++)
+            start[c + 1] += start[c];
+        for (uint64_t i = 0; i < n; i++)
+            b[start[a[i].prefix >> shift & 0xFF]++] = a[i];
+        bp_rank *swap = a;
+        a = b;
+        b = swap;
+    }
+    return a;
+}
+
+void bp_sort(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n)
+{
+    uint64_t skip = n ? items[0].klen : 0, sorted = 1;
+    for (uint64_t i = 1; i < n; i++) {
+        const bp_item *x = &items[i - 1], *y = &items[i];
+        if (sorted && compare(x->key, x->klen, y->key, y->klen) > 0)
+            sorted = 0;
+        if (y->klen < skip)
+            skip = y->klen;
+        for (uint64_t j = 0; j < skip; j++)
+            if (items[0].key[j] != y->key[j])
+                skip = j;
+    }
+    if (sorted) {
+        memcpy(out, items, n * sizeof *out);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        a[i] = (bp_rank){prefix_at(&items[i], skip), i};
+    if (n < 64)
+        merge_sort(items, a, b, n);
+    else {
+        bp_rank *r = radix_sort(a, b, n), *scratch = r == a ? b : a;
+        for (uint64_t i = 0, j; i < n; i = j) {
+            for (j = i + 1; j < n && r[j].prefix == r[i].prefix; j++)
+                ;
+            if (j - i > 1)
+                merge_sort(items, r + i, scratch + i, j - i);
+        }
+        a = r;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        out[i] = items[a[i].index];
+}
+
+/* ---- merging: from changes to sizes ----------------------------------------------------------------------- */
+
+static const bp_override *find_override(const bp_merge *m, uint64_t pgid)
+{
+    uint64_t lo = 0, hi = m->over_n;
+    while (lo < hi) {
+        uint64_t mid = lo + (hi - lo) / 2;
+        if (m->over[mid].pgid < pgid)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < m->over_n && m->over[lo].pgid == pgid ? &m->over[lo] : NULL;
+}
+
+/* A page of the tree to be merged: the committed one, or the image that stands in for it. */
+static int load_base(bp_merge *m, uint64_t pgid, bp_frame *p)
+{
+    const bp_override *o = m->over_n ? find_override(m, pgid) : NULL;
+    p->dirty = o != NULL;
+    if (!o)
+        return load_page(m->src, pgid, p, &m->err);
+    if (o->size < HEADER)
+        return fail(&m->err, E_INLINE, pgid, o->size);
+    p->pages = (uint64_t)load32(o->at + 12) + 1;
+    return check_page(p, o->at, pgid, o->size, &m->err);
+}
+
+int bp_start(bp_merge *m, const bp_tree *t, uint64_t n, uint32_t touch)
+{
+    bp_frame *f = &m->frame[0];
+    bp_tree only_inline = *t;
+    only_inline.root = 0;
+    memset(f, 0, sizeof *f);
+    m->src = t->src;
+    m->depth = 0;
+    m->emitting = 0;
+    m->sp = 0;
+    m->given = 0;
+    m->root = t->root;
+    m->inline_len = 0;
+    int r = t->root ? load_base(m, t->root, f) : load_root(&only_inline, f, &m->err);
+    if (r < 0)
+        return BP_CORRUPT;
+    if (r > 0)
+        f->leaf = 1;                /* a new bucket: an empty leaf */
+    f->khi = (uint32_t)n;
+    f->dirty |= touch;
+    return 0;
+}
+
+/* The items of a node's changes: a leaf's come from the caller, a branch's from the stack. */
+static bp_item *node_changes(bp_merge *m, bp_item *items, const bp_frame *f, uint64_t *n)
+{
+    if (f->leaf) {
+        *n = f->khi - f->k;
+        return items + f->k;
+    }
+    *n = m->result_at - f->base;
+    return m->stack + f->base;
+}
+
+/* Bytes and items of the node with its changes, into m->left_*. Checks every old element. */
+static int measure(bp_merge *m, bp_frame *f, const bp_item *changes, uint64_t n)
+{
+    uint64_t size = HEADER, count = f->count, at = HEADER + (uint64_t)f->count * ELEMENT, k = 0;
+    f->packed = 1;
+    for (uint32_t i = 0; i < f->count; i++) {
+        element e;
+        if (load_element(f, i, &e, &m->err))
+            return -1;
+        if (i == 0)
+            at = e.key_at;
+        f->packed &= e.key_at == at;
+        at = e.value_at + e.vsize;
+        size += ELEMENT + (uint64_t)e.ksize + e.vsize;
+        for (; k < n && changes[k].pos <= i; k++) {
+            uint32_t op = changes[k].flags & OP_MASK;
+            if (op == OP_REPLACE || op == OP_REMOVE) {
+                size -= ELEMENT + (uint64_t)e.ksize + e.vsize;
+                count--;
+            }
+        }
+    }
+    for (k = 0; k < n; k++) {
+        uint32_t op = changes[k].flags & OP_MASK;
+        if (op == OP_REPLACE || op == OP_INSERT) {
+            size += ELEMENT + (uint64_t)changes[k].klen + changes[k].vlen;
+            count++;
+        }
+    }
+    m->left_n = count;
+    m->left_size = size;
+    return 0;
+}
+
+/* What each change does to this leaf. 1 it is changed, 0 it is not; *shrunk: something was deleted. */
+static int plan_leaf(bp_merge *m, bp_frame *f, bp_item *items, int *shrunk)
+{
+    int changed = (int)f->dirty;
+    uint32_t lo = 0;
+    *shrunk = 0;
+    for (uint32_t k = f->k; k < f->khi; k++) {
+        bp_item *it = &items[k];
+        int found;
+        int64_t pos = lower_bound(f, lo, it->key, it->klen, &found, &m->err);
+        if (pos < 0)
+            return -BP_CORRUPT;
+        lo = (uint32_t)pos + (uint32_t)found;
+        it->pos = (uint32_t)pos;
+        it->flags &= MARKS;
+        if (found) {
+            element e;
+            if (load_element(f, (uint32_t)pos, &e, &m->err))
+                return -BP_CORRUPT;
+            int was = (e.flags & BUCKET_ENTRY) != 0, is = (it->flags & MARK_BUCKET) != 0;
+            if (was != is && !(it->flags & MARK_FORCE)) {
+                m->err.info = k;
+                return -BP_BUCKET;
+            }
+        }
+        if (it->flags & (MARK_DELETE | MARK_ERASE)) {
+            it->flags |= found ? OP_REMOVE : OP_NONE;
+            *shrunk |= found || it->flags & MARK_ERASE;
+            changed |= found || it->flags & MARK_ERASE;
+        } else {
+            it->flags |= found ? OP_REPLACE : OP_INSERT;
+            changed = 1;
+        }
+    }
+    return changed != 0;
+}
+
+/* Where the changes from k on stop belonging below this branch's child: the first not below the next child's key. */
+static int64_t child_range(bp_merge *m, const bp_frame *f, const bp_item *items, uint32_t slot)
+{
+    element e;
+    if (slot + 1 >= f->count)
+        return f->khi;
+    if (load_element(f, slot + 1, &e, &m->err))
+        return -1;
+    uint64_t lo = f->k + 1, step = 1, hi = lo;      /* items[k] is below it */
+    while (hi < f->khi && compare(items[hi].key, items[hi].klen, f->at + e.key_at, e.ksize) < 0) {
+        lo = hi + 1;
+        hi += step;
+        step *= 2;
+    }
+    if (hi > f->khi)
+        hi = f->khi;
+    while (lo < hi) {
+        uint64_t mid = lo + (hi - lo) / 2;
+        if (compare(items[mid].key, items[mid].klen, f->at + e.key_at, e.ksize) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return (int64_t)lo;
+}
+
+static void prefetch_child(const bp_merge *m, const bp_frame *f, const bp_item *items, uint32_t k)
+{
+    bp_error err;
+    element e = {0};
+    int64_t slot = child_slot(f, f->next, items[k].key, items[k].klen, &err);
+    if (slot < 0 || load_element(f, (uint32_t)slot, &e, &err) || e.child >= m->src->len / m->src->page_size)
+        return;
+    const uint8_t *at = m->src->map + e.child * m->src->page_size;
+    for (int i = 0; i < 1024; i += 64)
+        PREFETCH(at + i);
+}
+
+/* Push the frame of the child that the next change belongs to. */
+static int enter_child(bp_merge *m, bp_item *items)
+{
+    bp_frame *f = &m->frame[m->depth], *child = f + 1;
+    element e = {0};
+    if (!f->count) {
+        fail(&m->err, E_EMPTY, f->pgid, 0);
+        return BP_CORRUPT;
+    }
+    int64_t slot = child_slot(f, f->next, items[f->k].key, items[f->k].klen, &m->err);
+    if (slot < 0 || load_element(f, (uint32_t)slot, &e, &m->err))
+        return BP_CORRUPT;
+    if (m->depth + 1 >= MAX_DEPTH) {
+        fail(&m->err, E_DEPTH, e.child, MAX_DEPTH);
+        return BP_CORRUPT;
+    }
+    int64_t end = child_range(m, f, items, (uint32_t)slot);
+    if (end < 0 || load_base(m, e.child, child))
+        return BP_CORRUPT;
+    if (!child->count) {
+        fail(&m->err, E_EMPTY, e.child, 0);
+        return BP_CORRUPT;
+    }
+    f->slot = (uint32_t)slot;
+    f->next = f->slot + 1;      /* never back, whatever the keys of a damaged branch say */
+    child->k = f->k;
+    child->khi = (uint32_t)end;
+    child->slot = child->next = 0;
+    child->base = (uint32_t)m->sp;
+    f->k = (uint32_t)end;
+    if (f->k < f->khi)
+        prefetch_child(m, f, items, f->k);
+    m->depth++;
+    return 0;
+}
+
+int64_t bp_weak(bp_merge *m, bp_item *items, uint64_t limit, bp_weak_leaf *out, uint64_t cap)
+{
+    uint64_t n = 0;
+    while (m->depth >= 0) {
+        bp_frame *f = &m->frame[m->depth];
+        if (f->leaf) {
+            int shrunk, r = plan_leaf(m, f, items, &shrunk);
+            if (r < 0)
+                return r;
+            if (shrunk && m->depth) {
+                if (n == cap)
+                    return (int64_t)n;
+                if (measure(m, f, items + f->k, f->khi - f->k))
+                    return -BP_CORRUPT;
+                if (m->left_size <= limit || m->left_n <= 1)
+                    out[n++] = (bp_weak_leaf){f->pgid, m->left_size, (uint32_t)m->left_n, f->k};
+            }
+            m->depth--;
+        } else if (f->k < f->khi) {
+            int r = enter_child(m, items);
+            if (r)
+                return -r;
+        } else
+            m->depth--;
+    }
+    return (int64_t)n;
+}
+
+/* ---- merging: from sizes to pages ------------------------------------------------------------------------- */
+
+/* Where the next part of the node ends: its items and bytes. bolt splits a node of more than 4 items that fills a
+ * page, at the first item past the threshold, and leaves two items at least on both sides. */
+static void cut(const bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t *n, uint64_t *size)
+{
+    uint64_t i = m->next_old, k = m->next_change, seen = 0, sum = HEADER;
+    *n = m->left_n;
+    *size = m->left_size;
+    if (m->left_n <= 4 || (m->left_size < m->src->page_size && m->left_n <= MAX_ITEMS))
+        return;
+    for (;;) {
+        uint64_t item;
+        if (k < nchanges && changes[k].pos <= i) {
+            uint32_t op = changes[k].flags & OP_MASK;
+            i += op == OP_REPLACE || op == OP_REMOVE;
+            if (op == OP_NONE || op == OP_REMOVE) {
+                k++;
+                continue;
+            }
+            item = ELEMENT + (uint64_t)changes[k].klen + changes[k].vlen;
+            k++;
+        } else {
+            element e;
+            bp_error unused;
+            load_element(f, (uint32_t)i, &e, &unused);      /* measure() has checked it */
+            item = ELEMENT + (uint64_t)e.ksize + e.vsize;
+            i++;
+        }
+        if (seen >= m->left_n - 3 || (seen >= 2 && sum + item > m->threshold) || seen == MAX_ITEMS)
+            break;
+        sum += item;
+        seen++;
+    }
+    *n = seen;
+    *size = sum;
+}
+
+static void put_element(uint8_t *page, uint32_t leaf, uint64_t j, uint64_t data, const bp_item *it)
+{
+    uint64_t at = HEADER + j * ELEMENT;
+    if (leaf) {
+        store32(page + at, it->flags & MARK_BUCKET);
+        store32(page + at + 4, (uint32_t)(data - at));
+        store32(page + at + 8, it->klen);
+        store32(page + at + 12, it->vlen);
+        memcpy(page + data + it->klen, (const uint8_t *)(uintptr_t)it->val, it->vlen);
+    } else {
+        store32(page + at, (uint32_t)(data - at));
+        store32(page + at + 4, it->klen);
+        store64(page + at + 8, it->val);
+    }
+    memcpy(page + data, it->key, it->klen);
+}
+
+/* Copy old items i .. i+n to places j .. of a new page of `limit` bytes; the new end of the data, or 0 if the old
+ * page is not what measure() saw: another process may scribble over a mapped file. */
+static uint64_t copy_old(uint8_t *page, uint64_t limit, const bp_frame *f, uint64_t i, uint64_t n, uint64_t j,
+                         uint64_t data, bp_error *err)
+{
+    element first, last;
+    uint32_t pos = f->leaf ? 4 : 0;
+    while (n) {
+        uint64_t take = f->packed ? n : 1, size, moved;
+        if (load_element(f, (uint32_t)i, &first, err) || load_element(f, (uint32_t)(i + take - 1), &last, err))
+            return 0;
+        size = last.value_at + last.vsize - first.key_at;
+        if (last.value_at + last.vsize < first.key_at || size > limit - data)
+            return fail(err, E_ELEMENT, f->pgid, i), 0;
+        memcpy(page + data, f->at + first.key_at, size);
+        memcpy(page + HEADER + j * ELEMENT, f->at + HEADER + i * ELEMENT, take * ELEMENT);
+        moved = data - first.key_at - (j - i) * ELEMENT;    /* modulo 2^64: it may be negative */
+        for (uint64_t x = 0; x < take; x++) {
+            uint8_t *at = page + HEADER + (j + x) * ELEMENT + pos;
+            store32(at, load32(at) + (uint32_t)moved);
+        }
+        data += size;
+        i += take;
+        j += take;
+        n -= take;
+    }
+    return data;
+}
+
+/* Write the next n items of the node into a page of `limit` bytes and step behind them. *entry gets the first key.
+ * The end of the data, or 0 as copy_old. */
+static uint64_t fill(bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t n, uint8_t *page,
+                     uint64_t limit, bp_item *entry)
+{
+    uint64_t i = m->next_old, k = m->next_change, j = 0, data = HEADER + n * ELEMENT;
+    while (j < n) {
+        const bp_item *c = k < nchanges ? &changes[k] : NULL;
+        if (c && c->pos <= i) {
+            uint32_t op = c->flags & OP_MASK;
+            uint64_t size = (uint64_t)c->klen + (f->leaf ? c->vlen : 0);
+            i += op == OP_REPLACE || op == OP_REMOVE;
+            k++;
+            if (op == OP_NONE || op == OP_REMOVE)
+                continue;
+            if (size > limit - data)
+                return fail(&m->err, E_ELEMENT, f->pgid, i), 0;
+            put_element(page, f->leaf, j, data, c);
+            if (!j) {
+                entry->key = c->key;
+                entry->klen = c->klen;
+            }
+            data += size;
+            j++;
+            continue;
+        }
+        uint64_t take = (c && c->pos < f->count ? c->pos : f->count) - i;
+        if (take > n - j)
+            take = n - j;
+        if (!j) {
+            element e;
+            if (load_element(f, (uint32_t)i, &e, &m->err))
+                return 0;
+            entry->key = f->at + e.key_at;
+            entry->klen = e.ksize;
+        }
+        if (!(data = copy_old(page, limit, f, i, take, j, data, &m->err)))
+            return 0;
+        i += take;
+        j += take;
+    }
+    m->next_old = (uint32_t)i;
+    m->next_change = (uint32_t)k;
+    return data;
+}
+
+static void put_header(uint8_t *page, uint64_t id, uint32_t leaf, uint64_t count, uint64_t overflow)
+{
+    uint16_t flags = leaf ? LEAF : BRANCH, n = (uint16_t)count;
+    store64(page, id);
+    memcpy(page + 8, &flags, 2);
+    memcpy(page + 10, &n, 2);
+    store32(page + 12, (uint32_t)overflow);
+}
+
+static int allocate(bp_merge *m, uint64_t pages, uint64_t *id)
+{
+    if (m->given) {
+        *id = m->given;
+        m->given = 0;
+    } else if (pages == 1 && m->pool_n)
+        *id = m->pool[--m->pool_n];
+    else if (pages == 1 && m->hwm < m->hwm_limit)
+        *id = m->hwm++;
+    else
+        return 0;
+    return 1;
+}
+
+static int has_bucket(const bp_frame *f, const bp_item *changes, uint64_t n)
+{
+    uint64_t k = 0;
+    for (uint64_t i = 0; i < f->count; i++) {
+        int gone = 0;
+        for (; k < n && changes[k].pos <= i; k++)
+            gone |= (changes[k].flags & OP_MASK) == OP_REPLACE || (changes[k].flags & OP_MASK) == OP_REMOVE;
+        if (!gone && load32(f->at + HEADER + i * ELEMENT) & BUCKET_ENTRY)
+            return 1;
+    }
+    for (k = 0; k < n; k++)
+        if ((changes[k].flags & OP_MASK) != OP_NONE && (changes[k].flags & OP_MASK) != OP_REMOVE
+            && changes[k].flags & MARK_BUCKET)
+            return 1;
+    return 0;
+}
+
+/* Write the parts of the node at work, each with its entry on the stack, until done or until the caller is needed. */
+static int emit(bp_merge *m, bp_item *items)
+{
+    bp_frame *f = &m->frame[m->depth];
+    uint64_t nchanges, n, size, ps = m->src->page_size;
+    bp_item *changes = node_changes(m, items, f, &nchanges);
+    if (m->depth == 0 && f->leaf && m->left_size <= m->inline_max && !m->pieces && !has_bucket(f, changes, nchanges)) {
+        bp_item first;
+        m->need = m->left_size;
+        if (m->left_size > m->out_cap - m->out_len || m->freed_n == m->freed_cap)
+            return BP_OUT;
+        n = m->left_n;
+        m->inline_len = m->left_size;
+        if (!fill(m, f, changes, nchanges, n, m->out + m->out_len, m->left_size, &first))
+            return BP_CORRUPT;
+        put_header(m->out + m->out_len, 0, 1, n, 0);
+        m->left_n = 0;
+        m->root = 0;
+        m->pieces = 1;
+        return BP_DONE;
+    }
+    while (m->left_n || !m->pieces) {
+        bp_item entry = {0};
+        uint64_t id, pages, used;
+        cut(m, f, changes, nchanges, &n, &size);
+        pages = (size + ps - 1) / ps;
+        m->need = pages * ps;
+        if (pages * ps > m->out_cap - m->out_len || m->writes_n == m->writes_cap || m->freed_n == m->freed_cap)
+            return BP_OUT;
+        if (m->sp == m->stack_cap)
+            return BP_STACK;
+        if (!allocate(m, pages, &id)) {
+            m->need = pages;
+            return BP_ALLOC;
+        }
+        uint8_t *page = m->out + m->out_len;
+        if (!(used = fill(m, f, changes, nchanges, n, page, pages * ps, &entry)))
+            return BP_CORRUPT;
+        memset(page + used, 0, pages * ps - used);
+        put_header(page, id, f->leaf, n, pages - 1);
+        bp_write *w = m->writes_n ? &m->writes[m->writes_n - 1] : NULL;
+        if (w && w->at + w->len == m->out_len && w->pgid + w->len / ps == id)
+            w->len += pages * ps;
+        else
+            m->writes[m->writes_n++] = (bp_write){m->out_len, pages * ps, id};
+        m->out_len += pages * ps;
+        entry.val = id;
+        m->stack[m->sp++] = entry;
+        m->left_n -= n;
+        m->left_size -= size - HEADER;
+        m->pages += pages;
+        m->splits += m->pieces++ > 0;
+    }
+    return BP_DONE;
+}
+
+static int begin_node(bp_merge *m, bp_item *items)
+{
+    bp_frame *f = &m->frame[m->depth];
+    uint64_t n;
+    m->result_at = m->sp;
+    m->emitting = 1;
+    m->pieces = 0;
+    m->next_old = m->next_change = 0;
+    const bp_item *changes = node_changes(m, items, f, &n);
+    return measure(m, f, changes, n) ? BP_CORRUPT : 0;
+}
+
+/* The node is written: its entries go to its parent, or a new root is made of them. 1: the tree is done. */
+static int end_node(bp_merge *m)
+{
+    bp_frame *f = &m->frame[m->depth];
+    uint32_t base = f->leaf ? (uint32_t)m->result_at : f->base, slot;
+    uint64_t pieces = m->sp - m->result_at;
+    if (f->pgid)
+        m->freed[m->freed_n++] = (bp_span){f->pgid, f->pages};
+    memmove(m->stack + base, m->stack + m->result_at, pieces * sizeof *m->stack);
+    m->sp = base + pieces;
+    m->emitting = 0;
+    if (m->depth == 0) {
+        if (pieces == 1)
+            m->root = m->stack[base].val;
+        if (pieces <= 1)
+            return 1;
+        for (uint64_t x = 0; x < pieces; x++) {
+            m->stack[x].flags = OP_INSERT;
+            m->stack[x].pos = 0;
+        }
+        memset(f, 0, sizeof *f);        /* a new, empty branch above */
+        f->dirty = 1;
+        return 0;
+    }
+    slot = f[-1].slot;
+    for (uint64_t x = 0; x < pieces; x++) {
+        m->stack[base + x].flags = x ? OP_INSERT : OP_REPLACE;
+        m->stack[base + x].pos = x ? slot + 1 : slot;
+    }
+    m->depth--;
+    return 0;
+}
+
+int bp_merge_run(bp_merge *m, bp_item *items)
+{
+    for (;;) {
+        bp_frame *f = &m->frame[m->depth];
+        int r;
+        if (m->emitting) {
+            if ((r = emit(m, items)) != BP_DONE)
+                return r;
+            if (end_node(m))
+                return BP_DONE;
+            continue;
+        }
+        if (f->leaf) {
+            int shrunk;
+            if ((r = plan_leaf(m, f, items, &shrunk)) < 0)
+                return -r;
+        } else if (f->k < f->khi) {
+            if ((r = enter_child(m, items)))
+                return r;
+            continue;
+        } else
+            r = f->dirty || m->sp > f->base;
+        if (!r) {
+            if (m->depth == 0)
+                return BP_UNCHANGED;
+            m->depth--;
+            continue;
+        }
+        if ((r = begin_node(m, items)))
+            return r;
+        if (!m->left_n && m->depth)
+            return BP_EMPTY;
+    }
+}

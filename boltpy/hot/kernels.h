@@ -1,0 +1,167 @@
+/* The kernels' interface: cffi reads this file as it is, and kernels.c includes it.
+ *
+ * A kernel is a function over buffers that its caller owns: no allocation, no global, no policy. Every number
+ * that comes from a page is checked against the page, and every page against the mapping, before it is used.
+ * hot/pure_read.py and hot/pure_write.py say the same in Python and are the specification.
+ */
+
+typedef struct {
+    const uint8_t *map;     /* the mapped file */
+    uint64_t len;           /* bytes of it; 0 once the transaction has ended */
+    uint64_t hwm;           /* high-water mark: pages from here on do not exist */
+    uint64_t page_size;     /* bytes */
+} bp_source;
+
+typedef struct {
+    const bp_source *src;
+    uint64_t root;          /* pgid of the root page; 0: an inline bucket */
+    uint64_t inline_at;     /* bytes into the map, where the inline page image starts */
+    uint64_t inline_len;    /* bytes of it; 0: the bucket is empty */
+} bp_tree;
+
+typedef struct {
+    uint64_t pgid;          /* the page at fault */
+    uint64_t info;          /* what was found there */
+    uint32_t code;          /* an index into pure_read.REASONS */
+} bp_error;
+
+typedef struct {
+    uint64_t key_at;        /* bytes into the map */
+    uint64_t value_at;
+    uint32_t ksize;
+    uint32_t vsize;
+    uint32_t flags;
+    bp_error err;
+} bp_found;
+
+typedef struct {            /* items that lie side by side in the map and have equal sizes */
+    uint64_t at;            /* bytes into the map, of the first key */
+    uint32_t count;
+    uint32_t ksize;
+    uint32_t vsize;
+    uint32_t flags;
+} bp_run;
+
+typedef struct {
+    uint64_t last_at;       /* bytes into the map, the key of the last item looked at: where to go on */
+    uint32_t last_ksize;
+    uint32_t done;          /* the range has no further item */
+    bp_error err;
+} bp_scanned;
+
+typedef struct {            /* a change of a leaf, or a new entry of a branch */
+    const uint8_t *key;
+    uint64_t val;           /* leaf: address of the value; branch: pgid of the child */
+    uint32_t klen;
+    uint32_t vlen;
+    uint32_t flags;         /* the caller's marks, and the kernel's operation */
+    uint32_t pos;           /* index of the old item that the operation is about */
+} bp_item;
+
+typedef struct {
+    uint64_t prefix;
+    uint64_t index;
+} bp_rank;
+
+typedef struct {            /* an image that stands in for a committed page */
+    uint64_t pgid;
+    const uint8_t *at;
+    uint64_t size;
+} bp_override;
+
+typedef struct {            /* a stretch of the output buffer and where it belongs */
+    uint64_t at;
+    uint64_t len;
+    uint64_t pgid;
+} bp_write;
+
+typedef struct {
+    uint64_t pgid;
+    uint64_t count;
+} bp_span;
+
+typedef struct {            /* a leaf that lost items and is now too small to stand alone */
+    uint64_t pgid;
+    uint64_t size;          /* bytes that it would take */
+    uint32_t count;         /* items that it would have */
+    uint32_t first;         /* index of its first change */
+} bp_weak_leaf;
+
+typedef struct {
+    const uint8_t *at;
+    uint64_t pgid;
+    uint64_t size;          /* bytes, overflow included */
+    uint32_t count;
+    uint32_t leaf;
+    uint64_t pages;
+    uint32_t k, khi;        /* its changes: items[k .. khi) */
+    uint32_t slot, next;    /* branch: the child at work, and the first that may follow it */
+    uint32_t base;          /* branch: its first entry on the stack */
+    uint32_t dirty;         /* to be written whatever its changes say */
+    uint32_t packed;        /* its items lie side by side in order */
+} bp_frame;
+
+typedef struct {
+    const bp_source *src;
+    const bp_override *over;    /* sorted by pgid */
+    uint64_t over_n;
+    uint64_t threshold;     /* bytes: a left part of a split is not larger */
+    uint64_t inline_max;    /* bytes: a root leaf up to here is handed back as an inline image; 0: never */
+    uint8_t *out;           /* finished pages, back to back */
+    uint64_t out_cap, out_len;
+    bp_write *writes;
+    uint64_t writes_cap, writes_n;
+    bp_span *freed;
+    uint64_t freed_cap, freed_n;
+    bp_item *stack;         /* entries of the branches at work */
+    uint64_t stack_cap, sp;
+    const uint64_t *pool;   /* free pages for single-page nodes, the next one last */
+    uint64_t pool_n;
+    uint64_t hwm;           /* next page when the pool is empty */
+    uint64_t hwm_limit;     /* ... as long as it is below this */
+    uint64_t given;         /* first page of a run that the caller allocated; 0: none */
+    uint64_t need;          /* BP_OUT: bytes the next page takes; BP_ALLOC: pages it takes */
+    uint64_t root;          /* result: pgid of the new root */
+    uint64_t inline_len;    /* result: bytes of the inline image at out + out_len; 0: none */
+    uint64_t splits, pages; /* counted for the statistics */
+    bp_error err;
+    int32_t depth;
+    uint32_t emitting;
+    uint32_t pieces;        /* parts of the node at work that are written */
+    uint32_t next_old, next_change;
+    uint64_t left_n, left_size;
+    uint64_t result_at;     /* on the stack: the first entry of the node at work */
+    bp_frame frame[64];
+} bp_merge;
+
+uint64_t bp_fnv1a(const uint8_t *data, uint64_t len);
+
+/* offset << 24 | length of the value in the map; or -1 no such key, -2 a nested bucket, -3 ask bp_find */
+int64_t bp_get(const bp_tree *tree, const uint8_t *key, uint64_t klen);
+/* 1 found, 0 missing, -1 see out->err */
+int bp_find(const bp_tree *tree, const uint8_t *key, uint64_t klen, bp_found *out);
+/* out[i] as bp_get; 0, or -1 if the lengths do not fit the blob */
+int bp_get_many(const bp_tree *tree, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
+                int64_t *out);
+/* Runs of items from key on (NULL: from the end that `how` says) up to bound. The number of runs, or -1. */
+int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
+                uint32_t how, uint64_t max_items, bp_run *runs, uint64_t cap, bp_scanned *out);
+
+/* Lowest run of `need` neighbours among descending ids: the index of its lowest id, or -1 */
+int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need);
+/* Merge two descending lists; 0, or the id that is in both or out of order */
+uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out);
+
+/* Fill items from blobs; 0, or -1 if the lengths do not fit the blobs. marks may be NULL. */
+int bp_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens,
+             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *marks);
+/* Sort items into out by key. The result is in out. */
+void bp_sort(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n);
+
+/* Begin a walk over the tree at root (0: the inline image, or nothing if inline_len is 0). 0 or BP_CORRUPT. */
+int bp_start(bp_merge *m, const bp_tree *tree, uint64_t n, uint32_t touch);
+/* Merge. 0 done; or what the caller must do before it calls again. */
+int bp_merge_run(bp_merge *m, bp_item *items);
+/* List leaves that the changes leave with limit bytes or less, or one item. The number, or -BP_...; done when
+ * m->depth is below 0. */
+int64_t bp_weak(bp_merge *m, bp_item *items, uint64_t limit, bp_weak_leaf *out, uint64_t cap);

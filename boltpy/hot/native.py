@@ -1,0 +1,294 @@
+"""The kernels of `kernels.c` through cffi, under the names and with the meaning of pure_read and pure_write.
+
+Policy stays in Python: the C code fills buffers that are made here, and answers with what it needs next.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from struct import Struct
+from typing import Any, Final, cast
+
+from ..errors import CorruptError, IncompatibleValueError, InvariantError
+from ..format import Pgid
+from ._kernels import ffi, lib
+from .pure_read import Found, Map, Run, Source, Tree, corrupt
+from .pure_write import Allocator, Outcome, WeakLeaf, Write
+
+# What bp_merge_run answers (enum BP_...).
+_DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED = range(8)
+
+_OUT_BYTES: Final = 512 * 1024  # stays in the processor's cache while pages are made
+_STACK_ITEMS: Final = 4096
+_FREED_SPANS: Final = 2048
+_WRITES: Final = 512
+_WEAK_LEAVES: Final = 512
+_SCAN_RUNS: Final = 512
+
+_RUN = Struct("<QIIII")
+_SPAN = Struct("<QQ")
+_WEAK = Struct("<QQII")
+_not_cleared = ffi.new_allocator(should_clear_after_alloc=False)
+
+if array("I").itemsize != 4 or ffi.sizeof("bp_run") != _RUN.size or ffi.sizeof("bp_weak_leaf") != _WEAK.size:
+    raise ImportError("the C kernels do not fit this platform")
+
+get = cast("Any", lib.bp_get)
+
+
+def fnv1a(data: bytes) -> int:
+    return cast(int, lib.bp_fnv1a(data, len(data)))
+
+
+def attach(buffer: Map) -> Any:
+    return ffi.from_buffer("uint8_t[]", buffer)
+
+
+def source(handle: Any, length: int, hwm: Pgid, page_size: int) -> Source:
+    return cast(Source, ffi.new("bp_source *", (handle, length, hwm, page_size)))
+
+
+def detach(source: Source) -> None:
+    cast("Any", source).len = 0
+
+
+def tree(source: Source, root: Pgid, inline_at: int, inline_len: int) -> Tree:
+    return cast(Tree, ffi.new("bp_tree *", (source, root, inline_at, inline_len)))
+
+
+def _error(err: Any) -> CorruptError:
+    return corrupt(err.code, err.pgid, err.info)
+
+
+def find(tree: Tree, key: bytes) -> Found | None:
+    out = ffi.new("bp_found *")
+    answer = lib.bp_find(tree, key, len(key), out)
+    if answer < 0:
+        raise _error(out.err)
+    return Found(out.key_at, out.value_at, out.ksize, out.vsize, out.flags) if answer else None
+
+
+def get_many(tree: Tree, keys: list[bytes]) -> list[int]:
+    out = _not_cleared("int64_t[]", len(keys))
+    blob = b"".join(keys)
+    if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", _lengths(keys)), len(keys), out):
+        raise InvariantError("the lengths of the keys do not add up")
+    return cast("list[int]", ffi.unpack(out, len(keys))) if keys else []
+
+
+def scan(
+    tree: Tree, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[list[Run], bytes | None, bool]:
+    capacity = min(max_items, _SCAN_RUNS)
+    runs = _not_cleared("bp_run[]", capacity)
+    out = ffi.new("bp_scanned *")
+    n = lib.bp_scan(
+        tree,
+        ffi.NULL if key is None else key,
+        len(key or b""),
+        ffi.NULL if bound is None else bound,
+        len(bound or b""),
+        how,
+        max_items,
+        runs,
+        capacity,
+        out,
+    )
+    if n < 0:
+        raise _error(out.err)
+    found = cast("list[Run]", list(_RUN.iter_unpack(ffi.buffer(runs, n * _RUN.size)))) if n else []
+    last = None
+    if out.last_ksize:
+        last = cast(bytes, ffi.unpack(ffi.cast("char *", cast("Any", tree).src.map) + out.last_at, out.last_ksize))
+    return found, last, bool(out.done)
+
+
+def find_run(ids: array[int], need: int) -> int:
+    return cast(int, lib.bp_find_run(ffi.from_buffer("uint64_t[]", ids), len(ids), need))
+
+
+def merge_ids(a: array[int], b: array[int]) -> array[int]:
+    merged = array("Q", bytes(8 * (len(a) + len(b))))
+    twice = lib.bp_merge_ids(
+        ffi.from_buffer("uint64_t[]", a),
+        len(a),
+        ffi.from_buffer("uint64_t[]", b),
+        len(b),
+        ffi.from_buffer("uint64_t[]", merged),
+    )
+    if twice:
+        raise CorruptError(twice, "already freed")
+    return merged
+
+
+class Changes:
+    """A bucket's changes in key order, as C reads them. Keeps alive what the items point to."""
+
+    def __init__(self, keys: Sequence[bytes], values: Sequence[bytes], marks: Sequence[int] | None) -> None:
+        n = len(keys)
+        self._keep = key_blob, value_blob = b"".join(keys), b"".join(values)
+        self._keep_buffers = blobs = [ffi.from_buffer("uint8_t[]", blob) for blob in (key_blob, value_blob)]
+        items = _not_cleared("bp_item[]", 2 * n)
+        key_sizes = ffi.from_buffer("uint32_t[]", _lengths(keys))
+        value_sizes = ffi.from_buffer("uint32_t[]", _lengths(values))
+        flags = ffi.NULL if marks is None else ffi.from_buffer("uint32_t[]", array("I", marks))
+        if lib.bp_items(
+            items + n, n, blobs[0], len(key_blob), key_sizes, blobs[1], len(value_blob), value_sizes, flags
+        ):
+            raise InvariantError("the lengths of the changes do not add up")
+        ranks = _not_cleared("bp_rank[]", 2 * n)
+        lib.bp_sort(items + n, items, ranks, ranks + n, n)
+        self.items = items
+        self.n = n
+
+    def key(self, i: int) -> bytes:
+        """Return the key of change i."""
+        item = self.items[i]
+        return bytes(ffi.buffer(item.key, item.klen))
+
+
+sorted_changes = Changes
+
+
+class Merger:
+    """Merges changes into trees and writes the pages, for one commit at a time."""
+
+    def __init__(self, page_size: int) -> None:
+        self.page_size = page_size
+        self._m = m = ffi.new("bp_merge *")
+        self._freed = ffi.new("bp_span[]", _FREED_SPANS)
+        self._writes = ffi.new("bp_write[]", _WRITES)
+        m.freed, m.freed_cap = self._freed, _FREED_SPANS
+        m.writes, m.writes_cap = self._writes, _WRITES
+        self._set_out(_OUT_BYTES)
+        self._set_stack(_STACK_ITEMS)
+
+    def _set_out(self, size: int) -> None:
+        self._out = bytearray(size)
+        self._out_view = memoryview(self._out)
+        self._out_buffer = ffi.from_buffer("uint8_t[]", self._out, require_writable=True)
+        self._m.out, self._m.out_cap = self._out_buffer, size
+
+    def _set_stack(self, count: int) -> None:
+        stack = _not_cleared("bp_item[]", count)
+        if self._m.sp:
+            ffi.memmove(stack, self._stack, self._m.sp * ffi.sizeof("bp_item"))
+        self._stack = stack
+        self._m.stack, self._m.stack_cap = stack, count
+
+    def begin(self, allocator: Allocator, write: Write) -> None:
+        self._allocator = allocator
+        self._write = write
+        self._m.out_len = self._m.writes_n = 0
+
+    def put(self, pgid: Pgid, image: bytes) -> None:
+        m = self._m
+        if len(image) > m.out_cap:
+            self.flush()
+            self._write(pgid, image)
+            return
+        if len(image) > m.out_cap - m.out_len or m.writes_n == m.writes_cap:
+            self.flush()
+        self._out_view[m.out_len : m.out_len + len(image)] = image
+        last = m.writes[m.writes_n - 1] if m.writes_n else None
+        if last is not None and last.pgid + last.len // self.page_size == pgid:
+            last.len += len(image)
+        else:
+            m.writes[m.writes_n] = (m.out_len, len(image), pgid)
+            m.writes_n += 1
+        m.out_len += len(image)
+
+    def flush(self) -> None:
+        m = self._m
+        for i in range(m.writes_n):
+            w = m.writes[i]
+            self._write(w.pgid, self._out_view[w.at : w.at + w.len])
+        m.out_len = m.writes_n = 0
+
+    def weak(self, tree: Tree, changes: Changes, limit: int) -> list[WeakLeaf]:
+        m = self._m
+        m.over_n = 0
+        found: list[WeakLeaf] = []
+        out = ffi.new("bp_weak_leaf[]", _WEAK_LEAVES)
+        if lib.bp_start(m, tree, changes.n, 0):
+            raise _error(m.err)
+        while m.depth >= 0:
+            n = lib.bp_weak(m, changes.items, limit, out, _WEAK_LEAVES)
+            if n < 0:
+                self._fail(-n, changes)
+            records = _WEAK.iter_unpack(ffi.buffer(out, n * _WEAK.size)) if n else ()
+            found.extend(WeakLeaf(pgid, size, count, changes.key(first)) for pgid, size, count, first in records)
+        return found
+
+    def merge(
+        self,
+        tree: Tree,
+        changes: Changes,
+        *,
+        threshold: int,
+        inline_max: int,
+        touch: bool,
+        overrides: Mapping[Pgid, bytes],
+    ) -> Outcome:
+        m = self._m
+        images = [(pgid, ffi.from_buffer("uint8_t[]", overrides[pgid])) for pgid in sorted(overrides)]
+        table = ffi.new("bp_override[]", [(pgid, image, len(image)) for pgid, image in images])
+        m.over, m.over_n = table, len(images)
+        m.threshold, m.inline_max = threshold, inline_max
+        m.pages = m.splits = m.freed_n = 0
+        freed = array("Q")
+        if lib.bp_start(m, tree, changes.n, touch):
+            raise _error(m.err)
+        while (answer := self._run(changes)) not in (_DONE, _UNCHANGED):
+            if answer == _OUT:
+                self._take_freed(freed)
+                self.flush()
+                if m.need > m.out_cap:
+                    self._set_out(m.need)
+            elif answer == _STACK:
+                self._set_stack(2 * m.stack_cap)
+            elif answer == _ALLOC:
+                m.given = self._allocator.allocate(m.need)
+            else:
+                self._fail(answer, changes)
+        self._take_freed(freed)
+        inline = bytes(self._out_view[m.out_len : m.out_len + m.inline_len]) if m.inline_len else None
+        return Outcome(answer == _DONE, m.root, inline, freed, m.pages, m.splits)
+
+    def _run(self, changes: Changes) -> int:
+        """Let C run until it needs something; what it took of the pool is gone from the allocator."""
+        m, allocator = self._m, self._allocator
+        pool = allocator.pool
+        with ffi.from_buffer("uint64_t[]", pool) as ids:
+            m.pool, m.pool_n = ids, len(pool)
+            m.hwm, m.hwm_limit = allocator.hwm, allocator.hwm_limit
+            answer: int = lib.bp_merge_run(m, changes.items)
+        allocator.taken.extend(pool[m.pool_n :])
+        del pool[m.pool_n :]
+        allocator.hwm = m.hwm
+        return answer
+
+    def _take_freed(self, freed: array[int]) -> None:
+        spans = array("Q", ffi.buffer(self._freed, self._m.freed_n * _SPAN.size)[:])
+        counts = spans[1::2]
+        if counts.count(1) == len(counts):
+            freed.extend(spans[::2])
+        else:
+            for pgid, count in zip(spans[::2], counts, strict=True):
+                freed.extend(range(pgid, pgid + count))
+        self._m.freed_n = 0
+
+    def _fail(self, answer: int, changes: Changes) -> None:
+        m = self._m
+        if answer == _CORRUPT:
+            raise _error(m.err)
+        if answer == _BUCKET:
+            i = m.err.info
+            is_put = not changes.items[i].flags & 1
+            raise IncompatibleValueError(changes.key(i), "a nested bucket" if is_put else "a plain key")
+        raise InvariantError(f"page {m.frame[m.depth].pgid} lost all its items and was not taken out of the tree")
+
+
+def _lengths(items: Sequence[bytes]) -> array[int]:
+    return array("I", list(map(len, items)))

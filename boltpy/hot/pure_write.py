@@ -1,0 +1,419 @@
+"""The writing kernels in Python: a sorted run of changes and a committed tree in, finished pages out.
+
+What a commit leaves depends only on the old tree and the net change, so a bucket's changes are merged once. Nodes
+leave in post-order (children in key order, then their parent), which is the order in which bolt allocates pages.
+This module is the specification of the second half of `kernels.c`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from ..errors import CorruptError, IncompatibleValueError, InvariantError
+from ..format import (
+    BRANCH,
+    BRANCH_ELEMENT,
+    BUCKET_ENTRY,
+    ELEMENT_SIZE,
+    HEADER_SIZE,
+    LEAF,
+    LEAF_ELEMENT,
+    MAX_DEPTH,
+    MAX_PAGE_ITEMS,
+    PAGE_HEADER,
+    Pgid,
+)
+from .pure_read import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Tree, corrupt, load_page, load_root, raw_page
+
+# Marks of a change. A plain put has none.
+MARK_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
+MARK_FORCE: Final = 2  # the caller knows that the kind of the entry changes
+MARK_DELETE: Final = 4
+MARK_ERASE: Final = 8  # deleted after it was put by the same transaction: the leaf is rewritten all the same
+
+# bolt never splits a node of so few items, and leaves two on both sides.
+MIN_SPLIT_ITEMS: Final = 5
+
+
+class Allocator(Protocol):
+    """Where the pages of a commit come from.
+
+    Single pages are taken from the end of `pool` and noted in `taken`, then upward from `hwm` while that is below
+    `hwm_limit`; everything else is asked of `allocate`.
+    """
+
+    pool: array[int]
+    taken: array[int]
+    hwm: Pgid
+    hwm_limit: Pgid
+
+    def allocate(self, count: int) -> Pgid:
+        """Return the first of `count` neighbouring pages."""
+
+
+Write = Callable[[Pgid, "bytes | memoryview"], None]
+
+
+class WeakLeaf(NamedTuple):
+    """A leaf that lost items to the changes and is now too small to stand alone."""
+
+    pgid: Pgid
+    size: int
+    count: int
+    key: bytes  # of its first change
+
+
+class Outcome(NamedTuple):
+    """What a merge left.
+
+    `root` is the new root page; 0 if the bucket is `inline` now (its page image). `freed` are the pages
+    that are no longer part of the tree. Nothing of the tree was touched if `changed` is False.
+    """
+
+    changed: bool
+    root: Pgid
+    inline: bytes | None
+    freed: array[int]
+    pages: int
+    splits: int
+
+
+class Item(NamedTuple):
+    """One item of a node: a pair or nested bucket of a leaf, or a child of a branch."""
+
+    key: bytes
+    value: bytes
+    flags: int
+    child: Pgid
+
+    @property
+    def size(self) -> int:
+        """Bytes that the item takes on a page."""
+        return ELEMENT_SIZE + len(self.key) + len(self.value)
+
+
+class Change(NamedTuple):
+    """One change of a bucket, with MARK_* bits."""
+
+    key: bytes
+    value: bytes
+    marks: int
+
+
+Changes = list[Change]
+
+
+def sorted_changes(keys: Sequence[bytes], values: Sequence[bytes], marks: Sequence[int] | None) -> Changes:
+    """Return changes in key order. `marks` is None where all are plain puts."""
+    if marks is None:
+        marks = [0] * len(keys)
+    return sorted(Change(*change) for change in zip(keys, values, marks, strict=True))
+
+
+class Merger:
+    """Merges changes into trees and writes the pages, for one commit at a time."""
+
+    def __init__(self, page_size: int) -> None:
+        self.page_size = page_size
+        self._run: list[bytes] = []
+        self._run_at = self._run_end = 0
+
+    def begin(self, allocator: Allocator, write: Write) -> None:
+        """Start a commit: pages come from `allocator` and go to `write(first pgid, bytes)`."""
+        self._allocator = allocator
+        self._write = write
+        self._run = []
+        self._run_at = self._run_end = 0
+
+    def put(self, pgid: Pgid, image: bytes) -> None:
+        """Write finished pages; neighbours are gathered into one write."""
+        if pgid != self._run_end or len(self._run) >= 128:
+            self.flush()
+            self._run_at = pgid
+        self._run.append(image)
+        self._run_end = pgid + len(image) // self.page_size
+
+    def flush(self) -> None:
+        """Write what is still held back."""
+        if self._run:
+            self._write(self._run_at, b"".join(self._run))
+        self._run = []
+        self._run_end = 0
+
+    def weak(self, tree: Tree, changes: Changes, limit: int) -> list[WeakLeaf]:
+        """Return the leaves, the root left aside, that deletes leave with `limit` bytes or less, or one item or less.
+
+        Raises:
+            CorruptError: A page of the tree breaks the format.
+        """
+        found: list[WeakLeaf] = []
+
+        def visit(page: RawPage, lo: int, hi: int, depth: int) -> None:
+            if not page.is_leaf:
+                for _, pgid, start, end in _children(page, changes, lo, hi):
+                    visit(_child(tree, {}, pgid, depth + 1)[0], start, end, depth + 1)
+                return
+            items, _, shrunk = _merge_leaf(page, changes, lo, hi)
+            size = HEADER_SIZE + sum(item.size for item in items)
+            if shrunk and depth and (size <= limit or len(items) <= 1):
+                found.append(WeakLeaf(page.pgid, size, len(items), changes[lo].key))
+
+        root = load_root(tree)
+        if root is not None:
+            visit(root, 0, len(changes), 0)
+        return found
+
+    def merge(
+        self,
+        tree: Tree,
+        changes: Changes,
+        *,
+        threshold: int,
+        inline_max: int,
+        touch: bool,
+        overrides: Mapping[Pgid, bytes],
+    ) -> Outcome:
+        """Merge `changes` into `tree` and write the new pages.
+
+        Args:
+            threshold: Bytes; where a node is split, its left part is not larger.
+            inline_max: A root leaf of at most so many bytes without nested buckets comes back as `inline`. 0: never.
+            touch: Write the root anew even if no change concerns it.
+            overrides: Page images that stand in for committed pages. Those visited are always written anew.
+
+        Raises:
+            CorruptError: A page of the tree breaks the format.
+            IncompatibleValueError: A change without MARK_FORCE meets an entry of the other kind.
+        """
+        return _Merge(self, self._allocator, tree, changes, threshold, inline_max, overrides).run(touch)
+
+
+class _Merge:
+    """One call of Merger.merge."""
+
+    def __init__(
+        self,
+        merger: Merger,
+        allocator: Allocator,
+        tree: Tree,
+        changes: Changes,
+        threshold: int,
+        inline_max: int,
+        overrides: Mapping[Pgid, bytes],
+    ) -> None:
+        self._merger = merger
+        self._allocator = allocator
+        self._tree = tree
+        self._changes = changes
+        self._threshold = threshold
+        self._inline_max = inline_max
+        self._overrides = overrides
+        self._freed = array("Q")
+        self._pages = self._splits = 0
+
+    def run(self, touch: bool) -> Outcome:
+        root = self._tree.root
+        if root:
+            page, dirty = _base(self._tree, self._overrides, root)
+        else:
+            page, dirty = load_root(self._tree) or _EMPTY_LEAF, False
+        items = self._node(page, 0, len(self._changes), 0, dirty or touch)
+        if items is None:
+            return Outcome(False, root, None, array("Q"), 0, 0)
+        is_leaf = page.is_leaf
+        size = HEADER_SIZE + sum(item.size for item in items)
+        if is_leaf and size <= self._inline_max and not any(item.flags & BUCKET_ENTRY for item in items):
+            self._free(page)
+            return self._outcome(0, encode_page(0, True, items, size))
+        entries = self._spill(page, items)
+        while len(entries) > 1:
+            entries = self._spill(_EMPTY_LEAF._replace(is_leaf=False), entries)
+        return self._outcome(entries[0].child, None)
+
+    def _outcome(self, root: Pgid, inline: bytes | None) -> Outcome:
+        return Outcome(True, root, inline, self._freed, self._pages, self._splits)
+
+    def _node(self, page: RawPage, lo: int, hi: int, depth: int, dirty: bool) -> list[Item] | None:
+        """Return the node's new items, its children spilled; None if nothing changes."""
+        if page.is_leaf:
+            items, changed, _ = _merge_leaf(page, self._changes, lo, hi)
+            return items if changed or dirty else None
+        entries: dict[int, list[Item]] = {}
+        for slot, pgid, start, end in _children(page, self._changes, lo, hi):
+            child, child_dirty = _child(self._tree, self._overrides, pgid, depth + 1)
+            new = self._node(child, start, end, depth + 1, child_dirty)
+            if new is None:
+                continue
+            if not new:
+                raise InvariantError(f"page {pgid} lost all its items and was not taken out of the tree")
+            entries[slot] = self._spill(child, new)
+        if not entries and not dirty:
+            return None
+        items = []
+        for slot, item in enumerate(page_items(page)):
+            items.extend(entries.get(slot, (item,)))
+        return items
+
+    def _spill(self, page: RawPage, items: list[Item]) -> list[Item]:
+        """Split the items and write the parts; return an entry for each."""
+        self._free(page)
+        entries = []
+        for part, size in split(items, self._merger.page_size, self._threshold):
+            count = -(-size // self._merger.page_size)
+            pgid = self._allocate(count)
+            image = encode_page(pgid, page.is_leaf, part, count * self._merger.page_size, count - 1)
+            self._merger.put(pgid, image)
+            entries.append(Item(part[0].key if part else b"", b"", 0, pgid))
+            self._pages += count
+        self._splits += len(entries) - 1
+        return entries
+
+    def _allocate(self, count: int) -> Pgid:
+        allocator = self._allocator
+        if count == 1 and allocator.pool:
+            pgid = allocator.pool.pop()
+            allocator.taken.append(pgid)
+            return pgid
+        if count == 1 and allocator.hwm < allocator.hwm_limit:
+            allocator.hwm += 1
+            return allocator.hwm - 1
+        return allocator.allocate(count)
+
+    def _free(self, page: RawPage) -> None:
+        if page.pgid:
+            self._freed.extend(range(page.pgid, page.pgid + page.pages))
+
+
+_EMPTY_LEAF: Final = RawPage(b"", 0, 0, 0, True, 0, 0)
+
+
+def _base(tree: Tree, overrides: Mapping[Pgid, bytes], pgid: Pgid) -> tuple[RawPage, bool]:
+    """Return a page of the tree to be merged, and whether it is an image that stands in for the committed one."""
+    image = overrides.get(pgid)
+    if image is None:
+        return load_page(tree.source, pgid), False
+    if len(image) < HEADER_SIZE:
+        raise corrupt(BAD_INLINE, pgid, len(image))
+    overflow = PAGE_HEADER.unpack_from(image)[3]
+    return raw_page(image, 0, pgid, len(image), overflow + 1), True
+
+
+def _child(tree: Tree, overrides: Mapping[Pgid, bytes], pgid: Pgid, depth: int) -> tuple[RawPage, bool]:
+    if depth >= MAX_DEPTH:
+        raise corrupt(TOO_DEEP, pgid, MAX_DEPTH)
+    page, dirty = _base(tree, overrides, pgid)
+    if not page.count:
+        raise corrupt(EMPTY, pgid, 0)
+    return page, dirty
+
+
+def _children(page: RawPage, changes: Changes, lo: int, hi: int) -> list[tuple[int, Pgid, int, int]]:
+    """Return (slot, pgid, first change, end of changes) of each child that a change belongs to."""
+    if lo < hi and not page.count:
+        raise corrupt(EMPTY, page.pgid, 0)
+    children = []
+    following = 0
+    while lo < hi:
+        slot = page.child_slot(changes[lo].key, following)
+        pgid = page.element(slot).child
+        end = lo + 1
+        if slot + 1 < page.count:
+            next_key = page.key(slot + 1)
+            while end < hi and changes[end].key < next_key:
+                end += 1
+        else:
+            end = hi
+        children.append((slot, pgid, lo, end))
+        lo, following = end, slot + 1
+    return children
+
+
+def page_items(page: RawPage) -> list[Item]:
+    """Return all items of a page, checked."""
+    items = []
+    for i in range(page.count):
+        e = page.element(i)
+        raw = bytes(page.map[e.key_at : e.value_at + e.vsize])
+        items.append(Item(raw[: e.ksize], raw[e.ksize :], e.flags, e.child))
+    return items
+
+
+def _merge_leaf(page: RawPage, changes: Changes, lo: int, hi: int) -> tuple[list[Item], bool, bool]:
+    """Return a leaf's items with its changes, whether anything changed, and whether anything was deleted."""
+    old = page_items(page)
+    items: list[Item] = []
+    changed = shrunk = False
+    done = 0
+    for change in changes[lo:hi]:
+        pos, found = page.lower_bound(change.key, done)
+        items += old[done:pos]
+        done = pos + found
+        was_bucket = found and bool(old[pos].flags & BUCKET_ENTRY)
+        if found and was_bucket != bool(change.marks & MARK_BUCKET) and not change.marks & MARK_FORCE:
+            raise IncompatibleValueError(change.key, "a nested bucket" if was_bucket else "a plain key")
+        if change.marks & (MARK_DELETE | MARK_ERASE):
+            effective = found or bool(change.marks & MARK_ERASE)
+            changed |= effective
+            shrunk |= effective
+        else:
+            items.append(Item(change.key, change.value, change.marks & MARK_BUCKET, 0))
+            changed = True
+    return items + old[done:], changed, shrunk
+
+
+def split(items: list[Item], page_size: int, threshold: int) -> list[tuple[list[Item], int]]:
+    """Cut a node's items into parts with their sizes in bytes, where bolt cuts them."""
+    parts = []
+    size = HEADER_SIZE + sum(item.size for item in items)
+    while len(items) >= MIN_SPLIT_ITEMS and (size >= page_size or len(items) > MAX_PAGE_ITEMS):
+        taken = HEADER_SIZE
+        n = 0
+        while n < len(items) - 3 and n < MAX_PAGE_ITEMS:
+            if n >= 2 and taken + items[n].size > threshold:
+                break
+            taken += items[n].size
+            n += 1
+        parts.append((items[:n], taken))
+        items = items[n:]
+        size -= taken - HEADER_SIZE
+    parts.append((items, size))
+    return parts
+
+
+def encode_page(pgid: Pgid, is_leaf: bool, items: list[Item], size: int, overflow: int = 0) -> bytes:
+    """Return a page of `size` bytes as bolt lays it out: header, elements, then keys and values without gaps."""
+    out = bytearray(PAGE_HEADER.pack(pgid, LEAF if is_leaf else BRANCH, len(items), overflow))
+    pos = ELEMENT_SIZE * len(items)
+    for key, value, flags, child in items:
+        if is_leaf:
+            out += LEAF_ELEMENT.pack(flags, pos, len(key), len(value))
+        else:
+            out += BRANCH_ELEMENT.pack(pos, len(key), child)
+        pos += len(key) + len(value) - ELEMENT_SIZE
+    out += b"".join([part for item in items for part in item[:2]])
+    return bytes(out.ljust(size, b"\0"))
+
+
+def find_run(ids: array[int], need: int) -> int:
+    """Return the index of the lowest id of the lowest run of `need` neighbours among descending ids, or -1."""
+    length = 0
+    for i in range(len(ids) - 1, -1, -1):
+        length = length + 1 if length and ids[i] == ids[i + 1] + 1 else 1
+        if length == need:
+            return i + need - 1
+    return -1
+
+
+def merge_ids(a: array[int], b: array[int]) -> array[int]:
+    """Return two descending lists of pgids as one.
+
+    Raises:
+        CorruptError: An id is in there twice.
+    """
+    merged = sorted([*a, *b], reverse=True)
+    for above, below in zip(merged, merged[1:], strict=False):
+        if above == below:
+            raise CorruptError(below, "already freed")
+    return array("Q", merged)

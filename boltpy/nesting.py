@@ -1,0 +1,264 @@
+"""The part of a bucket that concerns other buckets: nested ones, moving, sequence, statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+from . import hot
+from .bucket_state import BucketState
+from .census import bucket_stats
+from .changes import Mark
+from .cursor import bytes_of
+from .errors import (
+    BucketExistsError,
+    BucketNameRequiredError,
+    BucketNotFoundError,
+    CorruptError,
+    DifferentDatabaseError,
+    IncompatibleValueError,
+    SameBucketError,
+)
+from .format import BUCKET_ENTRY, Pgid, ReadableBuffer
+from .ranges import make_range, walk
+from .stats import BucketStats, BucketStructure
+from .tree import BucketRef
+
+_MAX_SEQUENCE = 2**64 - 1
+
+
+class NestingBucket(BucketState):
+    """Nested buckets, sequence and statistics of a bucket; Bucket adds the pairs."""
+
+    __slots__ = ()
+
+    def bucket(self, *path: ReadableBuffer) -> Self | None:
+        """Return the bucket nested here under this name, or under this path of names; None if there is none.
+
+        In a write transaction the same object is returned each time.
+
+        Raises:
+            CorruptError: A page on the way breaks the format.
+            TxClosedError: The transaction has ended.
+        """
+        found: Self | None = self
+        for name in path:
+            if found is None:
+                return None
+            found = found._nested(bytes_of(name, "name"))
+        self._require_open()
+        return found
+
+    def _nested(self, name: bytes) -> Self | None:
+        if self.writable:
+            child = self._children.get(name)
+            if child is not None:
+                return child  # type: ignore[return-value]  # children are of our own class
+        ref = self._nested_ref(name)
+        if ref is None:
+            return None
+        opened = type(self)(self._tx, ref, (*self._path, name))
+        if self.writable:
+            self._children[name] = opened
+        return opened
+
+    def _nested_ref(self, name: bytes) -> BucketRef | None:
+        """Return where a nested bucket is; None if the key is missing or plain."""
+        self._require_open()
+        value = self._changes.get(name)
+        if value is not None:
+            child = self._children.get(name)
+            return child._ref if child is not None and value is Mark.NESTED else None
+        found = hot.find(self._tree, name)
+        if found is None or not found.flags & BUCKET_ENTRY:
+            return None
+        return self._tx._snapshot.bucket_ref(found.value_at, found.vsize)
+
+    def _require_free(self, name: bytes) -> None:
+        """Raise unless the key is free for a new nested bucket."""
+        value = self._changes.get(name)
+        if value is Mark.NESTED or (value is None and self._nested_ref(name) is not None):
+            raise BucketExistsError(name)
+        if isinstance(value, bytes) or (value is None and hot.find(self._tree, name) is not None):
+            raise IncompatibleValueError(name, "a plain key, not a bucket")
+
+    def create_bucket(self, name: ReadableBuffer) -> Self:
+        """Make a new nested bucket and return it.
+
+        Args:
+            name: At least one byte.
+
+        Raises:
+            BucketNameRequiredError: The name is empty.
+            BucketExistsError: There is one already.
+            IncompatibleValueError: The key holds a plain value.
+            TxNotWritableError, TxClosedError: The transaction cannot change anything.
+        """
+        self._tx._require_writable()
+        name = bytes_of(name, "name")
+        if not name:
+            raise BucketNameRequiredError
+        self._require_free(name)
+        child = type(self)(self._tx, BucketRef(), (*self._path, name), new=True)
+        self._adopt(name, child)
+        return child
+
+    def _adopt(self, name: bytes, child: BucketState) -> None:
+        self._children[name] = child
+        self._changes[name] = Mark.NESTED
+        self._marked = True
+        self._edits += 1
+        self._holds_nested()
+
+    def _disown(self, name: bytes) -> None:
+        """Take a nested bucket out of this one; its pages are somebody else's business."""
+        child = self._children.pop(name)
+        if self._changes.get(name) is Mark.NESTED:
+            self._changes[name] = Mark.ERASED
+        else:
+            self._changes[name] = Mark.DELETED
+            self._retyped.add(name)
+        self._marked = True
+        self._edits += 1
+        self._tx._forget_below(child._path)
+
+    def create_bucket_if_not_exists(self, name: ReadableBuffer) -> Self:
+        """Return the nested bucket of this name, made now if there was none.
+
+        Raises:
+            As `create_bucket`, without BucketExistsError.
+        """
+        self._tx._require_writable()
+        return self.bucket(name) or self.create_bucket(name)
+
+    def delete_bucket(self, name: ReadableBuffer) -> None:
+        """Delete a nested bucket with everything in it. Its handles are closed with it.
+
+        Raises:
+            BucketNotFoundError: There is none of this name.
+            IncompatibleValueError: The key holds a plain value.
+            TxNotWritableError, TxClosedError: The transaction cannot change anything.
+        """
+        self._tx._require_writable()
+        name = bytes_of(name, "name")
+        child = self._existing(name)
+        child._free_pages(set())
+        self._disown(name)
+        child._close()
+
+    def _existing(self, name: bytes) -> Self:
+        child = self.bucket(name)
+        if child is not None:
+            return child
+        value = self._changes.get(name)
+        if isinstance(value, bytes) or (value is None and hot.find(self._tree, name) is not None):
+            raise IncompatibleValueError(name, "a plain key, not a bucket")
+        raise BucketNotFoundError(name)
+
+    def _free_pages(self, seen: set[Pgid]) -> None:
+        """Free the committed pages of this bucket and of all that are nested in it now."""
+        waiting: list[Self] = [self]
+        while waiting:
+            bucket = waiting.pop()
+            for page, _ in self._tx._snapshot.tree_pages(bucket._ref, seen):
+                if page.pgid:
+                    self._tx._freed.extend(range(page.pgid, page.pgid + page.pages))
+            waiting += [nested for _, nested in bucket.buckets()]
+
+    def move_bucket(self, name: ReadableBuffer, target: Self) -> None:
+        """Move a nested bucket, with all changes made in it, from here into `target` of the same transaction.
+
+        Raises:
+            DifferentDatabaseError: `target` belongs to another transaction.
+            SameBucketError: `target` is this bucket, or is the moved bucket or lies inside it.
+            BucketNotFoundError: There is no bucket of this name here.
+            BucketExistsError: `target` has one of this name already.
+            IncompatibleValueError: The key holds a plain value here or there.
+            TxNotWritableError, TxClosedError: The transaction cannot change anything.
+        """
+        self._tx._require_writable()
+        target._tx._require_writable()
+        name = bytes_of(name, "name")
+        if target._tx is not self._tx:
+            raise DifferentDatabaseError
+        child = self._existing(name)
+        if target is self:
+            raise SameBucketError
+        if target._path[: len(child._path)] == child._path:
+            raise SameBucketError(f"cannot move bucket {name!r} into itself or into a bucket nested in it")
+        target._require_free(name)
+        self._disown(name)
+        child._set_path((*target._path, name))
+        target._adopt(name, child)
+
+    def _set_path(self, path: tuple[bytes, ...]) -> None:
+        self._path = path
+        for name, child in self._children.items():
+            child._set_path((*path, name))  # type: ignore[attr-defined]  # children are of our own class
+
+    def buckets(self) -> Iterator[tuple[bytes, Self]]:
+        """Iterate over (name, bucket) of all buckets nested directly here, in key order."""
+        self._require_open()
+        if self.writable:
+            names = {name for name, _ in self._tx._snapshot.nested_buckets(self._tree) if name not in self._changes}
+            names.update(name for name, value in self._changes.items() if value is Mark.NESTED)
+            for name in sorted(names):
+                nested = self.bucket(name)
+                if nested is not None:
+                    yield name, nested
+            return
+        for name, ref in self._tx._snapshot.nested_buckets(self._tree):
+            yield name, type(self)(self._tx, ref, (*self._path, name))
+            self._require_open()
+
+    # -- sequence ------------------------------------------------------------------------------------------------
+
+    @property
+    def sequence(self) -> int:
+        """A number stored with the bucket, 0 in a new one. Set it to any value from 0 to 2**64 - 1."""
+        self._require_open()
+        return self._sequence
+
+    @sequence.setter
+    def sequence(self, value: int) -> None:
+        self._tx._require_writable()
+        if not 0 <= value <= _MAX_SEQUENCE:
+            raise ValueError(f"sequence is {value}; it must be between 0 and {_MAX_SEQUENCE}")
+        self._sequence = value
+        self._touched = True
+
+    def next_sequence(self) -> int:
+        """Add 1 to the sequence and return it: 1 at the first call, 0 again after 2**64 - 1.
+
+        Raises:
+            TxNotWritableError, TxClosedError: The transaction cannot change anything.
+        """
+        self._tx._require_writable()
+        self.sequence = (self._sequence + 1) & _MAX_SEQUENCE
+        return self._sequence
+
+    # -- statistics ----------------------------------------------------------------------------------------------
+
+    def stats(self) -> BucketStats:
+        """Count the pages and keys of this bucket and all nested ones, as last committed. Walks the whole tree.
+
+        Raises:
+            CorruptError: A page breaks the format.
+        """
+        self._require_open()
+        return bucket_stats(self._tx._snapshot, self._ref)
+
+    def inspect(self) -> BucketStructure:
+        """Return the tree of buckets from here down, each with its number of pairs. Walks the whole tree."""
+        self._require_open()
+        return self._structure(0)
+
+    def _structure(self, level: int) -> BucketStructure:
+        if level > _MAX_NESTING:
+            raise CorruptError(self._ref.root, f"buckets are nested deeper than {_MAX_NESTING} levels")
+        name = self._path[-1] if self._path else b"root"
+        key_n = sum(value is not None for _, value in walk(self, make_range(None, None, None), False, iter))
+        return BucketStructure(name, key_n, [nested._structure(level + 1) for _, nested in self.buckets()])
+
+
+_MAX_NESTING = 300

@@ -1,0 +1,34 @@
+"""The front door: `boltpy.open`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from .db import DB, open_database
+from .options import Options
+from .storage import PathLike, path_text
+
+_NAMES = [field.name for field in fields(Options)]
+
+
+def open(path: PathLike, *, mode: int = 0o600, options: Options | None = None, **changes: Any) -> DB:  # noqa: A001
+    """Open a database file, creating it if there is none (unless `read_only`).
+
+    Args:
+        path: The file.
+        mode: Permission bits of a new file.
+        options: How to open it; None takes the defaults.
+        changes: Fields of Options that differ from `options`, by keyword.
+
+    Raises:
+        FileNotFoundError, PermissionError, OSError: The system refuses.
+        LockTimeoutError: Another process, or another DB of this one, holds the file for longer than `timeout`.
+        InvalidDatabaseError, VersionMismatchError, ChecksumError: It is no bolt file, or both metas are damaged.
+        CorruptError: The file is cut short, or its freelist is damaged.
+        TypeError, ValueError: An option is unknown or has a value that makes no sense.
+    """
+    unknown = sorted(set(changes) - set(_NAMES))
+    if unknown:
+        raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(_NAMES)}")
+    return open_database(path_text(path), mode, replace(options or Options(), **changes))

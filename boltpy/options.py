@@ -1,0 +1,74 @@
+"""The options of `boltpy.open`, as one frozen dataclass. The DB keeps the object and copies no field of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .format import MAX_PAGE_SIZE, MIN_PAGE_SIZE
+
+DEFAULT_FILL_PERCENT = 0.5
+MIN_FILL_PERCENT = 0.1
+MAX_FILL_PERCENT = 1.0
+
+Opener = Callable[[str, int, int], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a database is opened. Every field is a keyword of `boltpy.open`.
+
+    Attributes:
+        timeout: Seconds to wait for the file lock; None or 0 waits for ever (as bbolt does).
+        read_only: Take a shared lock, never create, never write.
+        no_sync: Leave out the sync of each commit. Fast, and a power cut may lose or damage the file.
+        no_grow_sync: Do not extend the file ahead of its pages, nor sync after growth.
+        no_freelist_sync: Do not store the freelist; the next open finds it by walking the tree.
+        preload_freelist: Load the freelist in read-only mode too (`Tx.page` needs it).
+        freelist_type: "array" takes the lowest pages first; "hashmap" the best-fitting run.
+        mmap_flags: Extra flags for mmap(2), for instance MAP_POPULATE.
+        initial_mmap_size: Bytes that the first growth step should allow for.
+        page_size: Bytes a page of a NEW file; 0 takes the system's. An existing file's own size always wins.
+        max_size: Bytes that the file may grow to; 0 is no limit.
+        mlock: Keep the mapped file in memory with mlock(2).
+        strict: Check the whole file before each commit becomes visible. Slow; for tests.
+        max_batch_size: `DB.batch` calls that are run in one transaction at most.
+        max_batch_delay: Seconds that `DB.batch` waits for company.
+        alloc_size: Bytes by which a large file grows.
+        statistics: Count what `DB.stats` tells.
+        logger: Receives info, debug and error lines; None is silent.
+        opener: Opens the file instead of `os.open`: `(path, flags, mode) -> descriptor`.
+    """
+
+    timeout: float | None = None
+    read_only: bool = False
+    no_sync: bool = False
+    no_grow_sync: bool = False
+    no_freelist_sync: bool = False
+    preload_freelist: bool = False
+    freelist_type: Literal["array", "hashmap"] = "array"
+    mmap_flags: int = 0
+    initial_mmap_size: int = 0
+    page_size: int = 0
+    max_size: int = 0
+    mlock: bool = False
+    strict: bool = False
+    max_batch_size: int = 1000
+    max_batch_delay: float = 0.01
+    alloc_size: int = 16 * 1024 * 1024
+    statistics: bool = True
+    logger: logging.Logger | None = None
+    opener: Opener | None = None
+
+    def __post_init__(self) -> None:
+        if self.page_size and not MIN_PAGE_SIZE <= self.page_size <= MAX_PAGE_SIZE:
+            raise ValueError(
+                f"page_size is {self.page_size} bytes; a file can be reopened with {MIN_PAGE_SIZE} to {MAX_PAGE_SIZE}"
+            )
+        if self.freelist_type not in ("array", "hashmap"):
+            raise ValueError(f"freelist_type is {self.freelist_type!r}; it must be 'array' or 'hashmap'")
+        for name in ("initial_mmap_size", "max_size", "alloc_size"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)} bytes; it cannot be negative")

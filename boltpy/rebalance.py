@@ -1,0 +1,208 @@
+"""Which pages join a neighbour after deletes, decided before anything is written (bbolt: node.rebalance).
+
+A node that lost items and is left with a quarter of a page or less (at the default fill percent) joins its left
+neighbour, the first child its right one; a node without items leaves its parent; a root with one child hands its
+place to the child. bbolt does so node by node in the order of a map, so its result differs from run to run; here no
+page but the root stays below the limit.
+
+The plan is a set of page images that stand in for committed pages ("overrides"): a virtual tree in which neighbours
+are joined already and branches list the remaining children. The merge then runs over it as over any other tree.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .format import ELEMENT_SIZE, HEADER_SIZE, MAX_PAGE_ITEMS, Pgid
+from .hot import WeakLeaf
+from .hot.pure_read import RawPage
+from .hot.pure_write import Item, encode_page, page_items
+
+Load = Callable[[Pgid], RawPage]
+
+
+class Plan(NamedTuple):
+    """What to merge instead of the committed tree.
+
+    Attributes:
+        root: The page to start at; 0 if nothing is left of the tree.
+        overrides: Images of pages that are joined or lose children.
+        freed: Pages that the virtual tree no longer has.
+        joined: How many pages went.
+    """
+
+    root: Pgid
+    overrides: dict[Pgid, bytes]
+    freed: array[int]
+    joined: int
+
+
+@dataclass(slots=True)
+class _Leaf:
+    """A leaf, or several that are joined; `size` and `count` are what the changes leave."""
+
+    key: bytes
+    pages: list[RawPage]
+    size: int
+    count: int
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.count
+
+
+@dataclass(slots=True)
+class _Branch:
+    """A branch, or several that are joined, with its remaining children."""
+
+    key: bytes
+    pages: list[RawPage]
+    children: list[_Node | Item] = field(default_factory=list)
+    changed: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.children
+
+    @property
+    def size(self) -> int:
+        return HEADER_SIZE + sum(ELEMENT_SIZE + len(child.key) for child in self.children)
+
+
+_Node = _Leaf | _Branch
+
+
+class _Planner:
+    def __init__(self, load: Load, limit: int) -> None:
+        self._load = load
+        self._limit = limit
+        self.dropped: list[RawPage] = []
+        self.overrides: dict[Pgid, bytes] = {}
+
+    def branch(self, key: bytes, page: RawPage, weak: Sequence[WeakLeaf]) -> _Branch:
+        """Return what is left of a branch; `weak` are the weak leaves below it, in key order."""
+        node = _Branch(key, [page])
+        items = page_items(page)
+        done = 0
+        for slot, item in enumerate(items):
+            start = done
+            if slot + 1 < len(items):
+                next_key = items[slot + 1].key
+                while done < len(weak) and weak[done].key < next_key:
+                    done += 1
+            else:
+                done = len(weak)
+            if start == done:
+                self._append_untouched(node, item)
+                continue
+            child = self._load(item.child)
+            if child.is_leaf:
+                self._append(node, _Leaf(item.key, [child], weak[start].size, weak[start].count))
+            else:
+                self._append(node, self.branch(item.key, child, weak[start:done]))
+        return node
+
+    def _is_weak(self, node: _Node) -> bool:
+        if isinstance(node, _Leaf):
+            return node.size <= self._limit or node.count <= 1
+        return node.changed and (node.size <= self._limit or len(node.children) <= 2)
+
+    def _append(self, parent: _Branch, node: _Node) -> None:
+        if node.is_empty:
+            self.dropped += node.pages
+            parent.changed = True
+            return
+        last = parent.children[-1] if parent.children else None
+        if last is not None and (self._is_weak(node) or (not isinstance(last, Item) and self._is_weak(last))):
+            left = self._open(last) if isinstance(last, Item) else last
+            if _fit_one_page(left, node):
+                parent.children[-1] = left
+                self._join(parent, left, node)
+                return
+        parent.children.append(node)
+
+    def _append_untouched(self, parent: _Branch, item: Item) -> None:
+        last = parent.children[-1] if parent.children else None
+        if last is not None and not isinstance(last, Item) and self._is_weak(last):
+            node = self._open(item)
+            if _fit_one_page(last, node):
+                self._join(parent, last, node)
+                return
+        parent.children.append(item)
+
+    def _open(self, item: Item) -> _Node:
+        """Return an untouched child as a node that can be joined."""
+        page = self._load(item.child)
+        items = page_items(page)
+        if page.is_leaf:
+            return _Leaf(item.key, [page], HEADER_SIZE + sum(i.size for i in items), page.count)
+        return _Branch(item.key, [page], list(items))
+
+    def _join(self, parent: _Branch, left: _Node, right: _Node) -> None:
+        """Make `right` a part of its left neighbour."""
+        parent.changed = True
+        left.pages += right.pages
+        if isinstance(left, _Leaf) and isinstance(right, _Leaf):
+            left.size += right.size - HEADER_SIZE
+            left.count += right.count
+        elif isinstance(left, _Branch) and isinstance(right, _Branch):
+            left.changed = True
+            for child in right.children:
+                if isinstance(child, Item):
+                    self._append_untouched(left, child)
+                else:
+                    self._append(left, child)
+
+    def settle(self, node: _Node | Item) -> Pgid:
+        """Make the images of a node and all below it, and return its page."""
+        if isinstance(node, Item):
+            return node.child
+        first, *others = node.pages
+        self.dropped += others
+        if isinstance(node, _Leaf):
+            if others:
+                self._override(first, [item for page in node.pages for item in page_items(page)])
+            return first.pgid
+        children = [Item(child.key, b"", 0, self.settle(child)) for child in node.children]
+        if node.changed:
+            self._override(first, children)
+        return first.pgid
+
+    def _override(self, page: RawPage, items: list[Item]) -> None:
+        size = HEADER_SIZE + sum(item.size for item in items)
+        self.overrides[page.pgid] = encode_page(page.pgid, page.is_leaf, items, size, page.pages - 1)
+
+
+def _fit_one_page(left: _Node, right: _Node) -> bool:
+    """Return whether one page can count the items of both: it matters only where pages are huge and items tiny."""
+    return sum(page.count for page in left.pages + right.pages) <= MAX_PAGE_ITEMS
+
+
+def plan(root: Pgid, weak: list[WeakLeaf], load: Load, limit: int) -> Plan:
+    """Decide which pages join a neighbour.
+
+    Args:
+        root: The committed root page, a branch.
+        weak: What `Merger.weak` found; not empty.
+        load: Returns a committed page of the tree.
+        limit: Bytes that a page must have more of.
+
+    Raises:
+        CorruptError: A page breaks the format.
+    """
+    planner = _Planner(load, limit)
+    top: _Node | Item = planner.branch(b"", load(root), weak)
+    while isinstance(top, _Branch) and len(top.children) <= 1:
+        planner.dropped += top.pages
+        if not top.children:
+            break
+        top = top.children[0]
+    gone = isinstance(top, _Branch) and top.is_empty
+    new_root = 0 if gone else planner.settle(top)
+    freed = array("Q")
+    for page in planner.dropped:
+        freed.extend(range(page.pgid, page.pgid + page.pages))
+    return Plan(new_root, planner.overrides, freed, len(planner.dropped))

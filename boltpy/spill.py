@@ -1,0 +1,106 @@
+"""How the changes of buckets reach pages: children first, then the parent's run with their new headers.
+
+One bucket's changes become one sorted run that the merge kernel works into the committed tree. A bucket that then
+fits a quarter of a page, as one leaf without nested buckets, is stored inline in its parent.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from . import hot, rebalance
+from .bucket_state import BucketState
+from .changes import Mark
+from .format import BUCKET_HEADER
+from .hot import MARK_BUCKET, MARK_DELETE, MARK_ERASE, MARK_FORCE
+from .hot.pure_read import load_page
+from .options import MAX_FILL_PERCENT, MIN_FILL_PERCENT
+from .tree import BucketRef
+
+_MARK_BITS = {Mark.DELETED: MARK_DELETE, Mark.ERASED: MARK_ERASE}
+
+
+def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> bytes | None:
+    """Write a bucket's changes and those of all buckets below it.
+
+    Returns:
+        The bucket's new value for its parent's leaf; None if nothing changed.
+
+    Raises:
+        CorruptError: A page breaks the format.
+        IncompatibleValueError: A plain put met a nested bucket.
+        MaxSizeReachedError, StorageError: From allocating and writing pages.
+    """
+    nested: dict[bytes, bytes] = {}
+    for name in sorted(bucket._children):
+        value = spill(bucket._children[name], merger)
+        if value is not None:
+            nested[name] = value
+    if not nested and not bucket._is_changed():
+        return None
+    tx = bucket._tx
+    keys, values, marks = _collect(bucket, nested)
+    changes = hot.sorted_changes(keys, values, marks)
+    page_size = merger.page_size
+    tree, overrides, joined = bucket._tree, {}, False
+    if marks is not None and bucket._ref.root:
+        started = perf_counter()
+        limit = int(page_size * bucket.fill_percent) // 2
+        weak = merger.weak(tree, changes, limit)
+        if weak:
+            pages = tx._snapshot.pages
+            plan = rebalance.plan(bucket._ref.root, weak, lambda pgid: load_page(pages, pgid), limit)
+            tree, overrides, joined = tx._snapshot.tree(BucketRef(plan.root)), plan.overrides, True
+            tx._freed.extend(plan.freed)
+            tx._stats.rebalance += plan.joined
+            tx._stats.rebalance_time += perf_counter() - started
+    fill = min(max(bucket.fill_percent, MIN_FILL_PERCENT), MAX_FILL_PERCENT)
+    outcome = merger.merge(
+        tree,
+        changes,
+        threshold=int(page_size * fill),
+        inline_max=0 if is_root else page_size // 4,
+        touch=bucket._touched or (joined and not plan.root),
+        overrides=overrides,
+    )
+    tx._freed.extend(outcome.freed)
+    stats = tx._stats
+    stats.spill += outcome.pages
+    stats.node_count += outcome.pages
+    stats.page_count += outcome.pages
+    stats.page_alloc += outcome.pages * page_size
+    stats.split += outcome.splits
+    if not outcome.changed and not joined:
+        return None
+    return BUCKET_HEADER.pack(outcome.root, bucket._sequence) + (outcome.inline or b"")
+
+
+def stored_value(bucket: BucketState) -> bytes:
+    """Return the value of a bucket that was moved without being changed."""
+    ref = bucket._ref
+    return BUCKET_HEADER.pack(ref.root, ref.sequence) + bucket._map[ref.inline_at : ref.inline_at + ref.inline_len]
+
+
+def _collect(bucket: BucketState, nested: dict[bytes, bytes]) -> tuple[list[bytes], list[bytes], list[int] | None]:
+    """Return a bucket's changes as keys, values and marks; marks is None if all are plain puts."""
+    changes = bucket._changes
+    keys = list(changes)
+    if not bucket._marked and not nested:
+        return keys, list(changes.values()), None  # type: ignore[arg-type]  # no marks: all are bytes
+    values: list[bytes] = []
+    marks: list[int] = []
+    for key, value in changes.items():
+        force = MARK_FORCE if key in bucket._retyped else 0
+        if isinstance(value, bytes):
+            values.append(value)
+            marks.append(force)
+        elif value is Mark.NESTED:
+            values.append(nested.pop(key, b"") or stored_value(bucket._children[key]))
+            marks.append(MARK_BUCKET | MARK_FORCE)
+        else:
+            values.append(b"")
+            marks.append(_MARK_BITS[value] | force)
+    keys += nested
+    values += nested.values()
+    marks += [MARK_BUCKET] * len(nested)
+    return keys, values, marks

@@ -1,0 +1,217 @@
+"""The one door to the system: opening, locking, mapping, writing, growing and syncing a file.
+
+Only this module touches os, mmap and fcntl. A `Storage` knows nothing of pages or transactions, so a fake of one is
+short. A failing system call is told as StorageError with the errno; opening keeps the system's own errors
+(FileNotFoundError, PermissionError), because callers of open() expect them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
+from typing import BinaryIO, Protocol, TypeAlias
+
+from .errors import DatabaseError, InvalidDatabaseError, LockTimeoutError, StorageError
+from .options import Opener
+
+PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+_LOCK_POLL_SECONDS = 0.01
+
+
+class Storage(Protocol):
+    """A file as the DB uses it. Offsets and sizes are bytes."""
+
+    path: str
+
+    def lock(self, *, shared: bool, timeout: float | None) -> None:
+        """Take the file's lock, waiting up to `timeout` seconds (None or 0: for ever)."""
+
+    def size(self) -> int:
+        """Return the file's length."""
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes; fewer at the end of the file."""
+
+    def map(self, size: int, flags: int) -> mmap:
+        """Map the first `size` bytes for reading. The caller drops it; it is unmapped with its last view."""
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write all of `data`."""
+
+    def grow(self, size: int) -> None:
+        """Make the file `size` bytes long; it is never made shorter."""
+
+    def sync(self) -> None:
+        """Return when what was written is on the disk."""
+
+    def close(self) -> None:
+        """Give back the lock and the descriptor. A second call does nothing."""
+
+
+class FileStorage:
+    """A Storage on a file of the system."""
+
+    def __init__(self, path: str, *, mode: int, read_only: bool, opener: Opener | None = None) -> None:
+        """Open `path`, creating it unless `read_only`.
+
+        Raises:
+            OSError: The system refuses (FileNotFoundError, PermissionError, ...).
+            InvalidDatabaseError: It is a pipe, a device or a socket.
+        """
+        self.path = path
+        # O_NONBLOCK: opening a pipe that nobody writes to must not hang. Regular files ignore it.
+        flags = os.O_CLOEXEC | os.O_NONBLOCK | (os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
+        self._fd = (opener or os.open)(path, flags, mode)
+        kind = os.fstat(self._fd).st_mode
+        if not stat.S_ISREG(kind):
+            self.close()
+            if stat.S_ISDIR(kind):
+                raise IsADirectoryError(f"{path} is a directory")
+            raise InvalidDatabaseError(f"invalid database: {path} is no regular file")
+
+    def lock(self, *, shared: bool, timeout: float | None) -> None:
+        """Take the flock(2) that Go's bbolt takes: shared to read, exclusive to write."""
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if not timeout:
+            with self._told("lock"):
+                fcntl.flock(self._fd, kind)
+            return
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with self._told("lock"):
+                    fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+                return
+            except StorageError as error:
+                if not isinstance(error.__cause__, BlockingIOError):
+                    raise
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LockTimeoutError(self.path, timeout)
+            time.sleep(min(_LOCK_POLL_SECONDS, left))
+
+    def size(self) -> int:
+        """Return the file's length in bytes."""
+        with self._told("measure"):
+            return os.fstat(self._fd).st_size
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset` on."""
+        with self._told("read"):
+            return os.pread(self._fd, count, offset)
+
+    def map(self, size: int, flags: int) -> mmap:
+        """Map the first `size` bytes, shared and read-only."""
+        with self._told("map"):
+            if flags:
+                mapped = mmap(self._fd, size, flags=MAP_SHARED | flags, prot=PROT_READ)
+            else:
+                mapped = mmap(self._fd, size, access=ACCESS_READ)
+        return mapped
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write all of `data`, going on after short writes."""
+        with self._told("write"):
+            written = os.pwrite(self._fd, data, offset)
+            while written < len(data):
+                written += os.pwrite(self._fd, memoryview(data)[written:], offset + written)
+
+    def grow(self, size: int) -> None:
+        """Extend the file with zeros to `size` bytes."""
+        with self._told("grow"):
+            os.ftruncate(self._fd, size)
+
+    def sync(self) -> None:
+        """Wait until data and length are on the disk (fdatasync where there is one)."""
+        with self._told("sync"):
+            getattr(os, "fdatasync", os.fsync)(self._fd)
+
+    def close(self) -> None:
+        """Unlock and close."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        try:
+            # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+        except OSError:
+            pass  # closing is all that is left to do
+        with self._told("close"):
+            os.close(fd)
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        if self._fd < 0 and doing != "close":
+            raise DatabaseError(f"cannot {doing} {self.path}: it is closed")
+        try:
+            yield
+        except (OSError, ValueError, OverflowError) as error:
+            errno = getattr(error, "errno", None) or 0
+            what = getattr(error, "strerror", None) or str(error)
+            raise StorageError(errno, f"cannot {doing} the database file: {what}", self.path) from error
+
+
+def lock_memory(mapped: mmap) -> None:
+    """Keep a mapped file in memory, with mlock(2).
+
+    Raises:
+        StorageError: The system refuses; RLIMIT_MEMLOCK is the usual reason.
+    """
+    from cffi import FFI  # noqa: PLC0415  only those who ask for mlock pay for the import
+
+    ffi = FFI()
+    ffi.cdef("int mlock(const void *address, size_t size);")
+    if ffi.dlopen(None).mlock(ffi.from_buffer(mapped), len(mapped)):
+        raise StorageError(ffi.errno, f"cannot lock {len(mapped)} bytes in memory: {os.strerror(ffi.errno)}")
+
+
+def sync_folder(path: str) -> None:
+    """Make the entry of a new file durable in its folder."""
+    fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
+    """Give a new file to write to; when the block ends well it is synced and takes the place of `path`, else it goes."""
+    target = path_text(path)
+    beside = f"{target}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
+    sync_folder(target)
+
+
+def same_file(a: PathLike, b: PathLike) -> bool:
+    """Return whether both paths exist and lead to one file."""
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
+
+
+def path_text(path: PathLike) -> str:
+    """Return a path as text."""
+    return os.fsdecode(path)
+
+
+def system_page_size() -> int:
+    """Return the bytes of a page of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE")

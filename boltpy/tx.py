@@ -1,0 +1,304 @@
+"""A transaction: a snapshot to read from, and in a write transaction the changes that become the next one."""
+
+from __future__ import annotations
+
+import warnings
+from array import array
+from collections.abc import Callable, Iterator
+from threading import get_ident
+from typing import BinaryIO, Protocol
+
+from .bucket import Bucket
+from .bucket_state import Path
+from .check import Checker, Problem, page_type
+from .cursor import Cursor
+from .errors import (
+    CorruptError,
+    DatabaseError,
+    FreePagesNotLoadedError,
+    TxClosedError,
+    TxManagedError,
+    TxNotWritableError,
+)
+from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
+from .freelist import decode as decode_freelist
+from .options import Options
+from .stats import BucketStructure, PageInfo, TxStats
+from .storage import PathLike, replacing, same_file
+from .tree import Snapshot
+
+_COPY_BYTES = 1024 * 1024
+
+
+class TxHost(Protocol):
+    """What a transaction needs of its DB."""
+
+    path: str
+    options: Options
+    _plain_buckets: set[Path]
+
+    def _commit(self, tx: Tx) -> None:
+        """Write a transaction; on an error nothing of it is visible."""
+
+    def _end(self, tx: Tx) -> None:
+        """Take note that a transaction has ended."""
+
+    def _free_pages(self) -> array[int] | None:
+        """Return all free and pending pages; None if they were not loaded."""
+
+
+class Tx:
+    """One transaction of a DB. Get one from `db.view()`, `db.update()` or `db.begin()`.
+
+    A transaction sees the database as it was when it began, for as long as it lives, whatever others commit. It and
+    everything that it hands out (buckets, cursors, iterators, views) belong to one thread at a time and end with it.
+
+    Attributes:
+        writable: Whether it can change anything.
+        db: The DB it belongs to.
+    """
+
+    def __init__(self, db: TxHost, snapshot: Snapshot, *, writable: bool) -> None:
+        self.db = db
+        self.writable = writable
+        self._snapshot = snapshot
+        self._open = True
+        self._managed = False
+        self._thread = get_ident()
+        self._stats = TxStats()
+        self._plain_buckets = db._plain_buckets
+        self._freed = array("Q")
+        self._lent: list[memoryview] = []
+        self._hooks: list[Callable[[], object]] = []
+        # A read transaction keeps no bucket: without a circle of references, a leaked one ends at once.
+        self._written_root = Bucket(self, snapshot.root, ()) if writable else None
+
+    def __repr__(self) -> str:
+        kind = "write" if self.writable else "read"
+        return f"<Tx {self.id} {kind} {'open' if self._open else 'closed'} {self.db.path!r}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False):
+            warnings.warn(f"{self!r} was never committed or rolled back", ResourceWarning, source=self, stacklevel=2)
+            self._finish()
+
+    @property
+    def id(self) -> Txid:
+        """The txid: of a read transaction that of the commit it sees, of a write transaction its own."""
+        return self._snapshot.meta.txid + self.writable
+
+    @property
+    def size(self) -> int:
+        """Bytes of the database as this transaction sees it: high-water mark times page size."""
+        return self._snapshot.meta.hwm * self._snapshot.meta.page_size
+
+    @property
+    def _root(self) -> Bucket:
+        self._require_open()
+        return self._written_root or Bucket(self, self._snapshot.root, ())
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise TxClosedError
+
+    def _require_writable(self) -> None:
+        if not self._open:
+            raise TxClosedError
+        if not self.writable:
+            raise TxNotWritableError
+
+    def _lend(self, view: memoryview) -> memoryview:
+        self._lent.append(view)
+        return view
+
+    def _forget_below(self, path: Path) -> None:
+        stale = [known for known in self._plain_buckets if known[: len(path)] == path]
+        self._plain_buckets.difference_update(stale)
+
+    # -- buckets -------------------------------------------------------------------------------------------------
+
+    def bucket(self, *path: ReadableBuffer) -> Bucket | None:
+        """Return the top-level bucket of this name, or the nested one at this path of names; None if there is none.
+
+        Raises:
+            TxClosedError: The transaction has ended.
+            CorruptError: A page on the way breaks the format.
+        """
+        return self._root.bucket(*path)
+
+    def create_bucket(self, name: ReadableBuffer) -> Bucket:
+        """Make a top-level bucket; see `Bucket.create_bucket`."""
+        return self._root.create_bucket(name)
+
+    def create_bucket_if_not_exists(self, name: ReadableBuffer) -> Bucket:
+        """Return the top-level bucket of this name, made now if there was none."""
+        return self._root.create_bucket_if_not_exists(name)
+
+    def delete_bucket(self, name: ReadableBuffer) -> None:
+        """Delete a top-level bucket with everything in it; see `Bucket.delete_bucket`."""
+        self._root.delete_bucket(name)
+
+    def move_bucket(self, name: ReadableBuffer, source: Bucket | None, target: Bucket | None) -> None:
+        """Move a bucket from `source` into `target`; None stands for the top level. See `Bucket.move_bucket`."""
+        root = self._root
+        (source or root).move_bucket(name, target or root)
+
+    def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
+        """Iterate over (name, bucket) of the top-level buckets, in key order."""
+        return self._root.buckets()
+
+    def cursor(self) -> Cursor:
+        """Return a cursor over the names of the top-level buckets."""
+        return self._root.cursor()
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def on_commit(self, fn: Callable[[], object]) -> None:
+        """Call `fn()` after a successful commit, behind the functions given before; never after a rollback.
+
+        It runs when the transaction has ended, without any lock, so it may begin another one.
+        """
+        self._require_open()
+        self._hooks.append(fn)
+
+    def commit(self) -> None:
+        """Write the changes and end the transaction. When this returns, they are on the disk (unless `no_sync`).
+
+        Raises:
+            TxManagedError: Inside a `with db.update()` block, which commits by itself.
+            TxNotWritableError: A read transaction has nothing to commit; it stays open.
+            TxClosedError: It has ended already.
+            MaxSizeReachedError, StorageError, CorruptError: Nothing was committed, the transaction has ended. If the
+                system failed while the last page was written, the DB must be reopened to see what it holds; it says so.
+        """
+        self._require_open()
+        if self._managed:
+            raise TxManagedError("commit")
+        self._require_writable()
+        try:
+            self.db._commit(self)
+        finally:
+            self._finish()
+        for fn in self._hooks:
+            fn()
+
+    def rollback(self) -> None:
+        """End the transaction and drop its changes.
+
+        Raises:
+            TxManagedError: Inside a `with` block, which ends the transaction by itself.
+            TxClosedError: It has ended already.
+        """
+        self._require_open()
+        if self._managed:
+            raise TxManagedError("rollback")
+        self._finish()
+
+    def _finish(self) -> None:
+        self._open = False
+        self._snapshot.close()
+        if self._written_root is not None:
+            self._written_root._close()
+        for view in self._lent:
+            view.release()
+        self._lent = []
+        self.db._end(self)
+
+    # -- the whole file ------------------------------------------------------------------------------------------
+
+    def write_to(self, file: BinaryIO) -> int:
+        """Write a consistent copy of the database to a binary file and return the number of bytes, `size`.
+
+        Writers may go on meanwhile. Changes of this transaction that are not committed are not in the copy.
+
+        Raises:
+            CorruptError: The file ends before its high-water mark.
+        """
+        self._require_open()
+        meta = self._snapshot.meta
+        start, end = 2 * meta.page_size, self.size
+        if end > len(self._snapshot.map):
+            raise CorruptError(None, f"the file ends at byte {len(self._snapshot.map)}, its pages at {end}")
+        # Both metas tell the same state, so a damaged one does no harm to the copy.
+        for slot in (0, 1):
+            try:
+                file.write(meta._replace(txid=self.id - slot).encode(slot))
+            except OSError as error:
+                error.add_note(f"meta {slot} copy")
+                raise
+        with memoryview(self._snapshot.map) as view:
+            for at in range(start, end, _COPY_BYTES):
+                with view[at : min(at + _COPY_BYTES, end)] as part:
+                    file.write(part)
+        return end
+
+    def copy_file(self, path: PathLike, mode: int = 0o600) -> None:
+        """Write a consistent copy of the database to `path`: on the disk, under its name, when this returns.
+
+        The copy is made beside its target and renamed into place, so the target is the old file or a whole copy.
+
+        Raises:
+            DatabaseError: The target is this database itself.
+            OSError: The system refuses.
+        """
+        self._require_open()
+        if same_file(path, self.db.path):
+            raise DatabaseError(f"cannot copy {self.db.path} onto itself")
+        with replacing(path, mode) as file:
+            self.write_to(file)
+
+    def page(self, pgid: Pgid) -> PageInfo | None:
+        """Describe a page; None beyond the high-water mark.
+
+        Raises:
+            FreePagesNotLoadedError: A read-only DB was opened without `preload_freelist`.
+            CorruptError: The page lies beyond the end of the file.
+        """
+        self._require_open()
+        free = self.db._free_pages()
+        if free is None:
+            raise FreePagesNotLoadedError
+        if not 0 <= pgid < self._snapshot.meta.hwm:
+            return None
+        pages = self._snapshot.pages
+        if (pgid + 1) * pages.page_size > pages.length:
+            raise CorruptError(pgid, f"lies beyond the end of the file ({pages.length} bytes are mapped)")
+        kind, count, overflow = page_type(pages, pgid)
+        return PageInfo(pgid, "free" if pgid in free else kind, count, overflow)
+
+    def check(self, from_page: Pgid | None = None) -> Iterator[Problem]:
+        """Check the database as last committed and yield what is wrong; nothing if all is well.
+
+        Args:
+            from_page: Check only the tree below this page.
+        """
+        self._require_open()
+        meta = self._snapshot.meta
+        if from_page is not None:
+            if not 2 <= from_page < meta.hwm:
+                yield Problem(f"page ID ({from_page}) out of range [2, {meta.hwm})", None)
+                return
+            yield from Checker(self._snapshot.pages, meta, []).tree(from_page)
+            return
+        try:
+            free = self._free_now()
+        except CorruptError as error:
+            yield Problem(str(error), error.pgid)
+            free = array("Q")
+        yield from Checker(self._snapshot.pages, meta, list(reversed(free))).everything()
+
+    def _free_now(self) -> array[int]:
+        """Return the pages that are free as this transaction sees the file."""
+        meta = self._snapshot.meta
+        if meta.freelist != NO_FREELIST:
+            return decode_freelist(self._snapshot.map, meta.freelist, meta.page_size, meta.hwm)
+        used = self._snapshot.used_pages()
+        return array("Q", (pgid for pgid in range(len(used) - 1, 1, -1) if not used[pgid]))
+
+    def stats(self) -> TxStats:
+        """Return a copy of this transaction's counters."""
+        return self._stats + TxStats()
+
+    def inspect(self) -> BucketStructure:
+        """Return the tree of all buckets, each with its number of pairs. Walks the whole file."""
+        return self._root.inspect()
