@@ -104,13 +104,16 @@ class Enum(Text):
 
 
 class Integer:
-    go = "int64"
+    def __init__(self, go: str = "int64", low: int = -(2**63), high: int = 2**63 - 1) -> None:
+        self.go = go
+        self._low = low
+        self._high = high
 
     def zero(self) -> int:
         return 0
 
     def quick(self, value: Any) -> int:
-        if type(value) is not int or not -(2**63) <= value < 2**63:
+        if type(value) is not int or not self._low <= value <= self._high:
             raise Unusual
         return value
 
@@ -120,15 +123,13 @@ class Integer:
         if node.kind != "number":
             raise Misfit(node.kind, self.go)
         value = gojson.integer(node.value)
-        if value is None:
+        if value is None or not self._low <= value <= self._high:
             raise Misfit(f"number {node.value}", self.go)
         return value
 
     def plain(self, value: Any, raws: list[str]) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise Unfit("an int", value)
-        if not -(2**63) <= value < 2**63:
-            raise Unfit("an int of 64 bits", value)
+        if not isinstance(value, int) or isinstance(value, bool) or not self._low <= value <= self._high:
+            raise Unfit(f"an int from {self._low} to {self._high}", value)
         return value
 
 
@@ -156,6 +157,9 @@ class Flag:
         return value
 
 
+_BYTE = Integer("uint8", 0, 255)
+
+
 class Binary:
     """Bytes as base64; None is Go's nil slice."""
 
@@ -176,10 +180,7 @@ class Binary:
         if node.kind == "null":
             return None
         if node.kind == "array":
-            values = [Integer().read(item, 0, text) for item in node.value]
-            if any(not 0 <= value < 256 for value in values):
-                raise Misfit("number", "uint8")
-            return bytes(values)
+            return bytes(_BYTE.read(item, 0, text) for item in node.value)
         if node.kind != "string":
             raise Misfit(node.kind, self.go)
         try:

@@ -27,6 +27,14 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+# Where a text that ends within a token, and not between two, is blamed on that token.
+_UNFINISHED: Final = (
+    "in numeric literal",
+    "after decimal point in numeric literal",
+    "in exponent of numeric literal",
+    "in string escape code",
+    "in \\u hexadecimal character escape",
+)
 _WORDS: Final = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 
 Kind = Literal["object", "array", "string", "number", "bool", "null"]
@@ -71,12 +79,11 @@ def bytes_of(text: str) -> bytes:
 
 
 def integer(literal: str) -> int | None:
-    """The value of a number that is written as an integer and fits 64 bits; None for `1.0`, `1e3` and 2**63."""
-    # No int64 has more than 20 characters, and int() of a very long literal is slow or refused.
-    if len(literal) > 20 or not _INTEGER.match(literal):
-        return None
-    value = int(literal)
-    return value if -(2**63) <= value < 2**63 else None
+    """The value of a number that is written as an integer of at most 20 characters, as all of 64 bits are.
+
+    None for the others: `1.0`, `1e3`, and those so long that `int` is slow or refuses.
+    """
+    return int(literal) if len(literal) <= 20 and _INTEGER.match(literal) else None
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -179,7 +186,7 @@ def parse(text: str) -> Node:
         character = text[position : position + 1]
         if character in ("{", "["):
             if len(opened) >= MAX_DEPTH:
-                raise SyntaxProblem("exceeded max depth")
+                raise _unexpected(text, position, "exceeded max depth")
             node = Node("object" if character == "{" else "array", [], position, position)
             position = _skip(text, position + 1)
             if text[position : position + 1] != _closing(node):
@@ -291,10 +298,14 @@ def _string(text: str, position: int) -> Node:
 
 def _unexpected(text: str, position: int, context: str) -> SyntaxProblem:
     """Go's words about the byte at `position`."""
-    if position >= len(text):
+    if position < len(text):
+        # Go looks at bytes and prints each as the character of that number.
+        character = chr(text[position].encode("utf-8", "surrogateescape")[0])
+    elif context in _UNFINISHED or context.startswith("in literal"):
+        # To see whether the text may end here, Go goes on with a space.
+        character = " "
+    else:
         return SyntaxProblem("unexpected end of JSON input")
-    # Go looks at bytes and prints each as the character of that number.
-    character = chr(text[position].encode("utf-8", "surrogateescape")[0])
     special = {"'": r"\'", "\\": r"\\", "\a": r"\a", "\v": r"\v"} | {value: f"\\{key}" for key, value in _SHORT.items()}
     if character in special:
         shown = special[character]

@@ -103,6 +103,8 @@ def _without_record(namespaces: Iterable[NamespaceSurvey]) -> Iterator[list[str 
 
 def as_text(found: Survey, paint: Paint = plain) -> Iterator[str]:
     """The survey as lines of text: a tree of namespaces, pipelines and runs, then what belongs to no pipeline."""
+    if not any((found.namespaces, found.registrations, found.tokens, found.docker_registries, found.events)):
+        yield "nothing is stored"
     for namespace in found.namespaces:
         yield from _namespace(namespace, paint)
     heads = ["NAMESPACE", "PIPELINE", "RUN"]

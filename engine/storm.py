@@ -15,6 +15,7 @@ Records live as long as the transaction that they are read in; the entities they
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from os import PathLike
@@ -237,8 +238,8 @@ P = TypeVar("P")
 
 
 def _page(items: Iterator[P], offset: int, limit: int) -> Iterator[P]:
-    start = max(offset, 0)
-    return islice(items, start, None if limit < 0 else start + limit)
+    start = min(max(offset, 0), sys.maxsize)
+    return islice(items, start, None if limit < 0 else min(start + limit, sys.maxsize))
 
 
 class KeyValues:

@@ -17,6 +17,7 @@ them back.
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from enum import StrEnum
 from types import UnionType
 from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -258,7 +259,7 @@ def encode(entity: Any) -> bytes:
         plain = struct.plain(entity, raws)
     except Unfit as unfit:
         field = ".".join([type(entity).__name__, *unfit.path])
-        message = f"{PreconditionFailed.TEXT}: {field} must be {unfit.expected}, not {type(unfit.value).__name__}"
+        message = f"{PreconditionFailed.TEXT}: {field} must be {unfit.expected}, not {reprlib.repr(unfit.value)}"
         raise PreconditionFailed(message, field=field) from None
     return gojson.bytes_of(gojson.write_with_raw(plain) if raws else gojson.write(plain))
 

@@ -1,0 +1,114 @@
+"""From a path or URL to an engine, or to a clear error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import boltpy
+import engine
+from engine import EngineError
+
+from .gofer_files import SMALL
+from .making import bolt_database
+
+
+def test_a_path_a_path_object_and_a_url_open_the_same(tmp_path: Path) -> None:
+    spaced = tmp_path / "my gofer.db"
+    spaced.write_bytes(SMALL.read_bytes())
+    for place in str(spaced), spaced, f"bolt://{tmp_path}/my%20gofer.db":
+        with engine.open_engine(place, read_only=True) as storage:
+            assert [it.id for it in storage.get_all_namespaces()] == ["default", "ünï-名前😀"]
+
+
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    with pytest.raises(FileNotFoundError):
+        engine.open_engine(path, read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="read_only=True"):
+        engine.open_engine(tmp_path / "new.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://host/1", "no engine for redis://"),
+        ("bolt://relative.db", "bolt:///path"),
+        ("bolt://", "bolt:///path"),
+        ("bolt:///gofer.db?mode=ro", "bolt:///path"),
+    ],
+)
+def test_other_urls_say_what_there_is(url: str, words: str) -> None:
+    with pytest.raises(EngineError, match=words):
+        engine.open_engine(url, read_only=True)
+
+
+def test_an_unknown_temper_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="'rust'"):
+        engine.open_engine(SMALL, read_only=True, compat="rust")  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_no_database_is_a_bolt_error(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_bytes(b"not a database " * 5000)
+    with pytest.raises(boltpy.BoltError):
+        engine.open_engine(path, read_only=True)
+
+
+def test_a_bolt_file_of_another_program_is_an_engine_error(tmp_path: Path) -> None:
+    path = bolt_database(tmp_path / "other.db", {b"users": {b"ada": b"countess"}})
+    with pytest.raises(EngineError, match="none of Gofer's"):
+        engine.open_engine(path, read_only=True)
+    # The failed attempt holds no lock.
+    with boltpy.open(path, timeout=1):
+        pass
+
+
+@pytest.mark.parametrize("version", [b'"2.0.0"', b'"9"', b'""', b"null", b' "x" '])
+def test_any_version_is_accepted(tmp_path: Path, version: bytes) -> None:
+    path = bolt_database(tmp_path / "gofer.db", {b"__storm_db": {b"version": version}})
+    with engine.open_engine(path, read_only=True) as storage:
+        assert storage.get_all_namespaces() == []
+        assert storage.get_all_run_registrations() == set()
+
+
+@pytest.mark.parametrize("version", [b"2", b'"2.0', b"{}", b""])
+def test_a_version_that_is_no_text_is_an_error(tmp_path: Path, version: bytes) -> None:
+    path = bolt_database(tmp_path / "gofer.db", {b"__storm_db": {b"version": version}})
+    with pytest.raises(EngineError, match="^__storm_db / version: "):
+        engine.open_engine(path, read_only=True)
+
+
+def test_a_file_made_by_storm_without_a_version_is_fine(tmp_path: Path) -> None:
+    path = bolt_database(tmp_path / "gofer.db", {b"__storm_db": {}})
+    with engine.open_engine(path, read_only=True) as storage:
+        assert storage.get_all_tokens() == []
+
+
+def test_readers_share_the_file_and_keep_writers_out() -> None:
+    reader = "import sys, engine; engine.open_engine(sys.argv[1], read_only=True).get_all_tokens()"
+    writer = "import sys, boltpy; boltpy.open(sys.argv[1], timeout=0.05)"
+    with engine.open_engine(SMALL, read_only=True):
+        assert subprocess.run([sys.executable, "-c", reader, SMALL], check=False, timeout=60).returncode == 0
+        locked = subprocess.run([sys.executable, "-c", writer, SMALL], capture_output=True, check=False, timeout=60)
+    assert b"LockTimeoutError" in locked.stderr
+
+
+def test_a_file_that_is_being_written_is_a_timeout(tmp_path: Path) -> None:
+    path = tmp_path / "gofer.db"
+    path.write_bytes(SMALL.read_bytes())
+    with boltpy.open(path), pytest.raises(boltpy.LockTimeoutError):
+        engine.open_engine(path, read_only=True, timeout=0.05)
+
+
+def test_options_go_to_the_database() -> None:
+    with pytest.raises(TypeError):
+        engine.open_engine(SMALL, read_only=True, no_such_option=1)
