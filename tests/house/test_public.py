@@ -5,6 +5,7 @@ The lists are written out on purpose. A name that appears or goes is a change of
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import subprocess
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOLTPY = """
     open compact HOT
     DB Tx Bucket Cursor Options
-    Stats TxStats BucketStats BucketStructure PageInfo Info
+    Stats TxStats BucketStats BucketStructure PageInfo Info Problem
     BoltError InvariantError
     DatabaseError DatabaseNotOpenError InvalidDatabaseError VersionMismatchError ChecksumError LockTimeoutError
     DatabaseReadOnlyError FreePagesNotLoadedError StorageError CorruptError
@@ -143,6 +144,13 @@ def test_the_version_is_said_once_for_users_and_tools() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert boltpy.__version__ == project["version"]
     assert f"## [{boltpy.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_each_command_leads_to_a_function() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for target in project["scripts"].values():
+        module, _, function = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
 
 
 @pytest.mark.parametrize("module", MODULES)
