@@ -56,6 +56,21 @@ class History:
                 self._touch(change)
         return changes, outcomes
 
+    def landmarks(self) -> tuple[list[Change], list[Outcome]]:
+        """A transaction that makes one of each thing that a file can hold, whatever was drawn before."""
+        top, deep = (b"landmarks",), (b"landmarks", b"1", b"2", b"3")
+        changes = [Change("create_bucket", deep[:i], deep[i]) for i in range(len(deep))]
+        changes += [Change("put", deep, b"%03d" % i, b"v" * i) for i in range(self._page_size // 50)]
+        changes += [
+            Change("create_bucket", top, b"inline"),
+            Change("put", (*top, b"inline"), b"key", b"value"),
+            Change("set_sequence", (*top, b"inline"), sequence=MAX_SEQUENCE),
+            Change("create_bucket", top, b"empty"),
+            Change("put", top, b"overflow", b"v" * 5 * self._page_size),
+            Change("put", top, b"", b"a key has a byte"),
+        ]
+        return changes, [change.foresee(self.model) for change in changes]
+
     def _draw(self) -> Change:
         if not self.model.entries:
             return Change("create_bucket", (), b"first")

@@ -44,7 +44,7 @@ def test_the_file_grows_in_the_steps_of_bbolt(
         ours = run(db, workload)
     with peer.open(tmp_path / "theirs.db", **flags) as go:
         theirs = go.run(workload)
-    assert len(set(theirs.sizes)) > 2
+    assert len(set(theirs.sizes)) > 1
     assert ours.sizes == theirs.sizes
 
 
