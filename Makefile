@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help build test lint format types
+.PHONY: help build test deep lint format types
 
 help:
-	@echo "make build | test | lint | format | types"
+	@echo "make build | test | deep | lint | format | types"
 
 build: .venv/ready
 
@@ -18,6 +18,10 @@ build: .venv/ready
 test: build
 	BOLTPY_HOT=c $(BIN)/python -m pytest -n auto
 	BOLTPY_HOT=py $(BIN)/python -m pytest -n auto
+
+# The state machine with far more examples, freshly drawn each time: for a night, not for each change.
+deep: build
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n auto --timeout=0 tests/property
 
 lint: build
 	$(BIN)/ruff check
