@@ -163,7 +163,11 @@ class BoltEngine(Engine):
     def get_trigger_event(
         self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, id: int
     ) -> TriggerEvent:
-        trigger = {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "label": pipeline_trigger_label}
+        trigger = {
+            "namespace_id": namespace_id,
+            "pipeline_id": pipeline_id,
+            "pipeline_trigger_label": pipeline_trigger_label,
+        }
         return self._get(TriggerEvent, {**trigger, "id": id})
 
     # --- runs that somebody waits for ---

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from .gojson import Raw
 from .models import DockerRegistryAuth, Event, RunRegistryKey, Token, TriggerEvent
 from .survey import NamespaceSurvey, PipelineSurvey, RunSurvey, Survey
-from .wire import encode
+from .wire import struct_of
 
 Paint = Callable[[str, str], str]
 
@@ -34,6 +35,7 @@ _COLOURS: Final = {
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HASH_CHARACTERS: Final = 12
+_NESTED_AT_MOST: Final = 100
 _CELL_COLUMNS: Final = 60
 _LAST_CELL_COLUMNS: Final = 100
 _NOTHING: Final = "-"
@@ -77,12 +79,23 @@ def as_json(found: Survey) -> dict[str, Any]:
 
 
 def _stored(entities: Iterable[object]) -> list[Any]:
-    return [_without_passwords(json.loads(encode(entity))) for entity in entities if entity is not None]
+    return [_shown(struct_of(type(entity)).plain(entity, [])) for entity in entities if entity is not None]
 
 
-def _without_passwords(value: Any) -> Any:
+def _shown(value: Any) -> Any:
+    """What is stored, without passwords. Members that nobody here knows are shown as what their JSON text says."""
+    if isinstance(value, Raw):
+        # Such text may hold anything that Go accepts: too deep or with numbers too long for us, it is shown as text.
+        if value.count("[") + value.count("{") > _NESTED_AT_MOST:
+            return str(value)
+        try:
+            return _shown(json.loads(value))
+        except ValueError:
+            return str(value)
     if isinstance(value, dict):
-        return {key: _without_passwords(item) for key, item in value.items() if key != "pass"}
+        return {key: _shown(item) for key, item in value.items() if key != "pass"}
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
     return value
 
 

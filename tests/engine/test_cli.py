@@ -156,6 +156,21 @@ class TestShow:
         assert "namespace \\udcff  (no record)" in shown(path)
         assert run("show", path, PYTHONUTF8="0", PYTHONIOENCODING="ascii").returncode == 0
 
+    @pytest.mark.parametrize(
+        ("member", "shown_as"),
+        [
+            (b'{"pass":"x","a":[1.5]}', {"a": [1.5]}),
+            (b'"\xff"', "\udcff"),
+            (b"9" * 5000, "9" * 5000),
+            (b"[" * 9000 + b"]" * 9000, "[" * 9000 + "]" * 9000),
+        ],
+    )
+    def test_members_that_nobody_knows_are_shown(self, tmp_path: Path, member: bytes, shown_as: object) -> None:
+        stored = b'{"event_id":1,"more":' + member + b"}"
+        path = gofer_database(tmp_path / "gofer.db", {b"events": {int_key(1): stored}})
+        assert shown_json(path)["events"] == [{"event_id": 1, "kind": "", "emitted": 0, "more": shown_as}]
+        assert "more=" in shown(path)
+
     def test_an_empty_database_shows_nothing(self, tmp_path: Path) -> None:
         assert shown(gofer_database(tmp_path / "gofer.db", {})) == "nothing is stored\n"
 
