@@ -90,14 +90,16 @@ class Enum(Text):
         self.go = f"models.{members.__name__}"
         self._members = members
         # Calling an enum costs more than all the rest of a field.
-        self._known = {str(known): known for known in members}
+        self._known = {str(known): known for known in (*members, members(""))}
 
     def zero(self) -> StrEnum:
-        return self._members("")
+        return self._known[""]
 
     def quick(self, value: Any) -> StrEnum:
-        text = super().quick(value)
-        return self._known.get(text) or self._members(text)
+        if type(value) is not str:
+            raise Unusual
+        known = self._known.get(value)
+        return self._members(value) if known is None else known
 
     def read(self, node: Node, old: Any, text: str) -> Any:
         return self._members(super().read(node, old, text))

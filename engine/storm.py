@@ -132,8 +132,11 @@ class Records(Generic[T]):
         """Args: `path`, the names of the buckets around the class's own. Whether they exist is asked when reading."""
         self._entity = entity
         self._path = (*path, entity.__name__)
-        self._fields = {field.name: field for field in struct_of(entity).fields}
-        self._id = next(field for field in self._fields.values() if "id" in field.storm.split())
+        self._fields = struct_of(entity).by_name
+        ids = [field for field in self._fields.values() if field.storm.startswith("id")]
+        if not ids:
+            raise TypeError(f"{entity.__name__} has no field that is marked as its id")
+        self._id = ids[0]
         self._bucket = find_bucket(tx, *self._path)
 
     @property

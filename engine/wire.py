@@ -98,6 +98,7 @@ class Struct:
             for item in dataclasses.fields(entity)
             if item.name not in own
         )
+        self.by_name = {field.name: field for field in self.fields}
         self._by_key = {field.key: field for field in self.fields}
         self._by_folded_key = {field.key.translate(_FOLD): field for field in reversed(self.fields)}
         self._shapes: tuple[tuple[str, ...], ...] = getattr(entity, "SHAPES", ())

@@ -141,6 +141,10 @@ class TestRecords:
             with pytest.raises(RecordNotFound):
                 list(people.all_by_index("age"))
 
+    def test_a_class_without_an_id_has_no_records(self, tx: boltpy.Tx) -> None:
+        with pytest.raises(TypeError, match="RunRegistryKey has no field that is marked as its id"):
+            Records(tx, RunRegistryKey)
+
     def test_missing_indexes_differ_from_missing_records(self, tx: boltpy.Tx) -> None:
         people = Records(tx, Person, "bare")
         assert people.exists
