@@ -13,13 +13,13 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 import boltpy
 
 from .errors import EngineError
-from .report import as_json, as_text, coloured, plain
+from .report import Paint, as_json, as_text, coloured, plain
 from .survey import survey
 
 
@@ -34,39 +34,61 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
         The exit code.
     """
     options = _parser().parse_args(arguments)
-    stream = out or sys.stdout
-    if isinstance(stream, io.TextIOWrapper):
-        # Where a character can not be shown, its code is.
-        stream.reconfigure(errors="backslashreplace")
     try:
-        show(options.file, stream, as_object=options.json)
-        stream.flush()
-    except BrokenPipeError:
-        # Whoever read this has seen enough. Without a stdout, the interpreter does not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (boltpy.BoltError, EngineError, OSError) as error:
-        sys.stderr.write(f"gofer-db: {_one_line(options.file, error)}\n")
-        return 1
+        if out is not None:
+            return _run(options, out)
+        if sys.stdout is not None:
+            return _run(options, sys.stdout)
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            return _run(options, nowhere)
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
-def show(path: str, out: TextIO, *, as_object: bool = False) -> None:
-    """Print what the database at `path` holds, as text or as one JSON object.
+def show(path: str, *, as_object: bool = False, paint: Paint = plain) -> Iterable[str]:
+    """List what the database at `path` holds.
+
+    Args:
+        as_object: One JSON object in place of text.
+        paint: Colours the text.
+
+    Returns:
+        The lines to print, without their ends.
 
     Raises:
         EngineError, boltpy.BoltError, OSError: As `survey`.
     """
     found = survey(path)
-    if as_object:
-        json.dump(as_json(found), out, indent=2)
-        out.write("\n")
-        return
+    return [json.dumps(as_json(found), indent=2)] if as_object else as_text(found, paint)
+
+
+def _run(options: argparse.Namespace, out: TextIO) -> int:
+    if isinstance(out, io.TextIOWrapper):
+        # Where a character can not be shown, its code is.
+        out.reconfigure(errors="backslashreplace")
     colours = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    for line in as_text(found, coloured if colours else plain):
-        out.write(line + "\n")
+    try:
+        lines = show(options.file, as_object=options.json, paint=coloured if colours else plain)
+    except (boltpy.BoltError, EngineError, OSError) as error:
+        return _fail(options.file, error)
+    try:
+        for line in lines:
+            out.write(line + "\n")
+        out.flush()
+    except OSError as error:
+        if out is sys.stdout:
+            # What is still in the buffer goes nowhere, lest the interpreter tries again, and complains, at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever closed the pipe has seen enough.
+        return 0 if isinstance(error, BrokenPipeError) else _fail("output", error)
+    return 0
+
+
+def _fail(place: str, error: Exception) -> int:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    reason = " ".join(reason.split()) or type(error).__name__
+    sys.stderr.write(f"gofer-db: {reason}\n" if place and place in reason else f"gofer-db: {place}: {reason}\n")
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,9 +104,3 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("file", metavar="FILE", help="the database file")
     command.add_argument("--json", action="store_true", help="print one JSON object, entities as they are stored")
     return parser
-
-
-def _one_line(path: str, error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    reason = " ".join(reason.split()) or type(error).__name__
-    return reason if path in reason else f"{path}: {reason}"

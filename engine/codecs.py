@@ -90,7 +90,7 @@ class Enum(Text):
         self.go = f"models.{members.__name__}"
         self._members = members
         # Calling an enum costs more than all the rest of a field.
-        self._known = {str(known): known for known in (*members, members(""))}
+        self._known: dict[str, StrEnum] = {str(known): known for known in (*members, members(""))}
 
     def zero(self) -> StrEnum:
         return self._known[""]

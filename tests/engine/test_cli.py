@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import lzma
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -303,6 +305,19 @@ class TestErrors:
         result = run(*arguments)
         assert result.returncode == 2
         assert "usage: gofer-db" in result.stderr
+
+    def test_a_full_disk_is_told_from_a_bad_database(self, capsys: pytest.CaptureFixture[str]) -> None:
+        class FullDisk(io.StringIO):
+            def write(self, text: str) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        assert main(["show", str(SMALL)], FullDisk()) == 1
+        assert capsys.readouterr().err == "gofer-db: output: No space left on device\n"
+
+    def test_without_a_stdout_nothing_is_printed(self) -> None:
+        command = f"exec {shlex.join(COMMAND)} show {SMALL} >&-"
+        result = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=False)
+        assert (result.returncode, result.stderr) == (0, b"")
 
     def test_help_and_version(self) -> None:
         assert "show" in run("--help").stdout
