@@ -69,7 +69,7 @@ class Bucket(NestingBucket):
                 if value is not None:
                     return default if isinstance(value, Mark) else value
             packed = _hot_get(self._tree, key, len(key))  # type: ignore[arg-type]
-        except TypeError:
+        except (TypeError, ValueError):  # no bytes: a bytearray, a memoryview, or a mistake
             if isinstance(key, bytes):
                 raise
             return self.get(bytes_of(key), default)
@@ -158,7 +158,13 @@ class Bucket(NestingBucket):
             As `put`.
         """
         self._tx._require_writable()
-        new = dict(pairs)
+        if not isinstance(pairs, Mapping | list | tuple):
+            pairs = list(pairs)
+        try:
+            new = dict(pairs)
+        except (TypeError, ValueError):  # a bytearray is no key of a dict
+            given = pairs.items() if isinstance(pairs, Mapping) else pairs
+            new = {bytes_of(key): bytes_of(value, "value") for key, value in given}
         if not new:
             return
         if set(map(type, new)) != {bytes} or set(map(type, new.values())) != {bytes}:
@@ -236,7 +242,6 @@ class Bucket(NestingBucket):
         self,
         start: ReadableBuffer | None = None,
         stop: ReadableBuffer | None = None,
-        *,
         prefix: ReadableBuffer | None = None,
         reverse: bool = False,
     ) -> Iterator[Pair]:
@@ -257,7 +262,6 @@ class Bucket(NestingBucket):
         self,
         start: ReadableBuffer | None = None,
         stop: ReadableBuffer | None = None,
-        *,
         prefix: ReadableBuffer | None = None,
         reverse: bool = False,
     ) -> Iterator[bytes]:
@@ -268,7 +272,6 @@ class Bucket(NestingBucket):
         self,
         start: ReadableBuffer | None = None,
         stop: ReadableBuffer | None = None,
-        *,
         prefix: ReadableBuffer | None = None,
         reverse: bool = False,
     ) -> Iterator[bytes | None]:

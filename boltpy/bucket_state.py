@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from array import array
 from mmap import mmap
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, cast
 
 from . import hot
 from .changes import Changes, KeyOrder, Mark
@@ -22,7 +23,8 @@ Path = tuple[bytes, ...]
 
 _FIRST_SCAN_PUTS = 32
 _SCANNED_ITEMS_PER_PUT = 256
-_NO_CHANGES: Changes = {}
+# Read-only, because all handles of read transactions and of ended ones share it.
+_NO_CHANGES = cast(Changes, MappingProxyType({}))
 
 
 class BucketTx(Protocol):
@@ -69,6 +71,7 @@ class BucketState:
         "_ref",
         "_retyped",
         "_scanned_to",
+        "_snapshot",
         "_sequence",
         "_touched",
         "_tree",
@@ -81,6 +84,7 @@ class BucketState:
     def __init__(self, tx: BucketTx, ref: BucketRef, path: Path, *, new: bool = False) -> None:
         snapshot = tx._snapshot
         self._tx = tx
+        self._snapshot = snapshot
         self._ref = ref
         self._path = path
         self._tree = snapshot.tree(ref)
@@ -148,6 +152,7 @@ class BucketState:
         """Take note that a nested bucket is put here."""
         self._plain = False
         self._fast = None
+        self._tx._plain_buckets.discard(self._path)
         self._asked = -(2**62)
 
     def _known_plain(self) -> set[Path]:

@@ -38,6 +38,7 @@ from .tx import Tx
 
 T = TypeVar("T")
 
+_LAST_TXID = 2**63 - 1
 _KNOWN_PLAIN_LIMIT = 10_000
 _LEAK_SEARCH_SECONDS = 0.25
 _silent = getLogger("boltpy.silent")
@@ -214,6 +215,8 @@ class DB:
             self._require_open()
             if self._storage.size() < self._mapping.size:
                 raise CorruptError(None, f"{self.path} was cut short while it was open")
+            if writable and self._meta.txid >= _LAST_TXID:
+                raise CorruptError(None, f"meta page says txid {self._meta.txid}: no transaction can follow")
             if writable and self._freelist is not None:
                 self._freelist.release(sorted(self._readers))
             tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
@@ -270,8 +273,9 @@ class DB:
                 mapping = self._map()
             if self.options.strict:
                 self._check_strictly(Snapshot(mapping, meta), freelist, tx._freed)
-        except BaseException:
+        except BaseException as error:
             freelist.undo(allocation)
+            self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
         try:
             self._committer.write_meta(meta, root)
@@ -365,6 +369,7 @@ class DB:
                     del tx
                 if self._open_txs and not self._ended.wait(_LEAK_SEARCH_SECONDS):
                     gc.collect()
+            del self._mapping
         self._storage.close()
         self._log.info("closed %s", self.path)
 

@@ -112,7 +112,8 @@ class Allocation:
         self._max_size = max_size
         self.taken = array("Q")
         self.hwm = hwm
-        self.hwm_limit = max_size // page_size if max_size else 2**63
+        self._limit = max_size // page_size if max_size else 2**63
+        self.hwm_limit = self._limit if self._spans.direct else 0
 
     @property
     def pool(self) -> array[int]:
@@ -129,7 +130,7 @@ class Allocation:
         if pgid:
             self.taken.extend(range(pgid, pgid + count))
             return pgid
-        if self.hwm + count > self.hwm_limit:
+        if self.hwm + count > self._limit:
             raise MaxSizeReachedError((self.hwm + count) * self._page_size, self._max_size)
         pgid = self.hwm
         self.hwm += count

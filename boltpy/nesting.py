@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from . import hot
-from .bucket_state import BucketState
+from .bucket_state import BucketState, BucketTx, Path
 from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
@@ -25,6 +25,32 @@ from .stats import BucketStats, BucketStructure
 from .tree import BucketRef
 
 _MAX_SEQUENCE = 2**64 - 1
+
+
+class _DeletedBucketTx:
+    """Stands in for the transaction of a bucket that was deleted."""
+
+    def __init__(self, tx: BucketTx, name: bytes) -> None:
+        self.writable = tx.writable
+        self._snapshot = tx._snapshot
+        self._freed = tx._freed
+        self._plain_buckets = tx._plain_buckets
+        self._stats = tx._stats
+        self._tx = tx
+        self._name = name
+
+    def _require_open(self) -> None:
+        self._tx._require_open()
+        raise BucketNotFoundError(self._name)
+
+    def _require_writable(self) -> None:
+        self._require_open()
+
+    def _lend(self, view: memoryview) -> memoryview:
+        return self._tx._lend(view)
+
+    def _forget_below(self, path: Path) -> None:
+        self._tx._forget_below(path)
 
 
 class NestingBucket(BucketState):
@@ -72,7 +98,7 @@ class NestingBucket(BucketState):
         found = hot.find(self._tree, name)
         if found is None or not found.flags & BUCKET_ENTRY:
             return None
-        return self._tx._snapshot.bucket_ref(found.value_at, found.vsize)
+        return self._snapshot.bucket_ref(found.value_at, found.vsize)
 
     def _require_free(self, name: bytes) -> None:
         """Raise unless the key is free for a new nested bucket."""
@@ -144,7 +170,7 @@ class NestingBucket(BucketState):
         child = self._existing(name)
         child._free_pages(set())
         self._disown(name)
-        child._close()
+        child._vanish()
 
     def _existing(self, name: bytes) -> Self:
         child = self.bucket(name)
@@ -155,12 +181,20 @@ class NestingBucket(BucketState):
             raise IncompatibleValueError(name, "a plain key, not a bucket")
         raise BucketNotFoundError(name)
 
+    def _vanish(self) -> None:
+        """Make every later use of this handle, and of those below it, an error."""
+        for child in self._children.values():
+            child._vanish()  # type: ignore[attr-defined]  # children are of our own class
+        self._close()
+        self._tree = self._snapshot.tree(BucketRef())
+        self._tx = _DeletedBucketTx(self._tx, self._path[-1])
+
     def _free_pages(self, seen: set[Pgid]) -> None:
         """Free the committed pages of this bucket and of all that are nested in it now."""
         waiting: list[Self] = [self]
         while waiting:
             bucket = waiting.pop()
-            for page, _ in self._tx._snapshot.tree_pages(bucket._ref, seen):
+            for page, _ in self._snapshot.tree_pages(bucket._ref, seen):
                 if page.pgid:
                     self._tx._freed.extend(range(page.pgid, page.pgid + page.pages))
             waiting += [nested for _, nested in bucket.buckets()]
@@ -200,14 +234,14 @@ class NestingBucket(BucketState):
         """Iterate over (name, bucket) of all buckets nested directly here, in key order."""
         self._require_open()
         if self.writable:
-            names = {name for name, _ in self._tx._snapshot.nested_buckets(self._tree) if name not in self._changes}
+            names = {name for name, _ in self._snapshot.nested_buckets(self._tree) if name not in self._changes}
             names.update(name for name, value in self._changes.items() if value is Mark.NESTED)
             for name in sorted(names):
                 nested = self.bucket(name)
                 if nested is not None:
                     yield name, nested
             return
-        for name, ref in self._tx._snapshot.nested_buckets(self._tree):
+        for name, ref in self._snapshot.nested_buckets(self._tree):
             yield name, type(self)(self._tx, ref, (*self._path, name))
             self._require_open()
 
@@ -246,7 +280,7 @@ class NestingBucket(BucketState):
             CorruptError: A page breaks the format.
         """
         self._require_open()
-        return bucket_stats(self._tx._snapshot, self._ref)
+        return bucket_stats(self._snapshot, self._ref)
 
     def inspect(self) -> BucketStructure:
         """Return the tree of buckets from here down, each with its number of pairs. Walks the whole tree."""

@@ -1,6 +1,7 @@
 """Where free pages are kept and how a run of them is chosen: bolt's two freelist types.
 
-Both keep no Python object for each page. `pool` is the array from whose end single pages may be taken directly.
+Neither keeps a Python object for each page. `pool` is the array from whose end single pages may be taken directly; it
+is empty where each page must be asked for.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from typing import Protocol
 
 from .format import Pgid
 from .hot import find_run, merge_ids
-
-_POOL_REFILL = 64
 
 
 def runs_of(ids: array[int]) -> list[tuple[Pgid, int]]:
@@ -29,6 +28,7 @@ class Spans(Protocol):
     """A set of free pages."""
 
     pool: array[int]
+    direct: bool  # whether the pool holds every free page
 
     def __len__(self) -> int: ...
 
@@ -48,6 +48,8 @@ class Spans(Protocol):
 
 class ArraySpans:
     """The array freelist: the lowest run that is long enough (bolt's default)."""
+
+    direct = True
 
     def __init__(self) -> None:
         # Descending, so that taking the lowest page is a cut at the end.
@@ -77,6 +79,8 @@ class ArraySpans:
 class HashmapSpans:
     """The hashmap freelist: a run of exactly the length asked for, else the front of the shortest longer one."""
 
+    direct = False
+
     def __init__(self) -> None:
         self.pool = array("Q")
         self._size_at: dict[Pgid, int] = {}
@@ -85,17 +89,10 @@ class HashmapSpans:
         self._count = 0
 
     def __len__(self) -> int:
-        return self._count + len(self.pool)
+        return self._count
 
     def take(self, count: int) -> Pgid:
-        """Take a run; single pages are taken in numbers and the rest goes to `pool`."""
-        if count == 1 and not self.pool and self._count > _POOL_REFILL:
-            self.pool = array("Q", sorted((self._take(1) for _ in range(_POOL_REFILL)), reverse=True))
-        if count == 1 and self.pool:
-            return self.pool.pop()
-        return self._take(count)
-
-    def _take(self, count: int) -> Pgid:
+        """Take a run of that length, or cut it from the shortest longer one."""
         size = count if count in self._starts else min((s for s in self._starts if s > count), default=0)
         if not size or not count:
             return 0
@@ -117,11 +114,11 @@ class HashmapSpans:
             self._insert(start, size)
 
     def ids(self) -> array[int]:
-        """Return the ids of all runs and of the pool."""
+        """Return the ids of all runs."""
         ids = array("Q")
         for start in sorted(self._size_at, reverse=True):
             ids.extend(range(start + self._size_at[start] - 1, start - 1, -1))
-        return merge_ids(ids, self.pool) if self.pool else ids
+        return ids
 
     def _insert(self, start: Pgid, size: int) -> None:
         self._size_at[start] = size

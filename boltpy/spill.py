@@ -48,9 +48,9 @@ def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> 
         limit = int(page_size * bucket.fill_percent) // 2
         weak = merger.weak(tree, changes, limit)
         if weak:
-            pages = tx._snapshot.pages
+            pages = bucket._snapshot.pages
             plan = rebalance.plan(bucket._ref.root, weak, lambda pgid: load_page(pages, pgid), limit)
-            tree, overrides, joined = tx._snapshot.tree(BucketRef(plan.root)), plan.overrides, True
+            tree, overrides, joined = bucket._snapshot.tree(BucketRef(plan.root)), plan.overrides, True
             tx._freed.extend(plan.freed)
             tx._stats.rebalance += plan.joined
             tx._stats.rebalance_time += perf_counter() - started

@@ -62,6 +62,7 @@ class Tx:
         self.db = db
         self.writable = writable
         self._snapshot = snapshot
+        self._meta = snapshot.meta
         self._open = True
         self._managed = False
         self._thread = get_ident()
@@ -71,7 +72,7 @@ class Tx:
         self._lent: list[memoryview] = []
         self._hooks: list[Callable[[], object]] = []
         # A read transaction keeps no bucket: without a circle of references, a leaked one ends at once.
-        self._written_root = Bucket(self, snapshot.root, ()) if writable else None
+        self._written_root: Bucket | None = Bucket(self, snapshot.root, ()) if writable else None
 
     def __repr__(self) -> str:
         kind = "write" if self.writable else "read"
@@ -79,18 +80,19 @@ class Tx:
 
     def __del__(self) -> None:
         if getattr(self, "_open", False):
-            warnings.warn(f"{self!r} was never committed or rolled back", ResourceWarning, source=self, stacklevel=2)
+            leaked = repr(self)
             self._finish()
+            warnings.warn(f"{leaked} was never committed or rolled back", ResourceWarning, source=self, stacklevel=2)
 
     @property
     def id(self) -> Txid:
         """The txid: of a read transaction that of the commit it sees, of a write transaction its own."""
-        return self._snapshot.meta.txid + self.writable
+        return self._meta.txid + self.writable
 
     @property
     def size(self) -> int:
         """Bytes of the database as this transaction sees it: high-water mark times page size."""
-        return self._snapshot.meta.hwm * self._snapshot.meta.page_size
+        return self._meta.hwm * self._meta.page_size
 
     @property
     def _root(self) -> Bucket:
@@ -197,8 +199,11 @@ class Tx:
     def _finish(self) -> None:
         self._open = False
         self._snapshot.close()
+        # Buckets keep the mapping that they read from; the transaction lets go of it.
+        del self._snapshot
         if self._written_root is not None:
             self._written_root._close()
+            self._written_root = None
         for view in self._lent:
             view.release()
         self._lent = []
@@ -215,21 +220,21 @@ class Tx:
             CorruptError: The file ends before its high-water mark.
         """
         self._require_open()
-        meta = self._snapshot.meta
+        meta = self._meta
         start, end = 2 * meta.page_size, self.size
         if end > len(self._snapshot.map):
             raise CorruptError(None, f"the file ends at byte {len(self._snapshot.map)}, its pages at {end}")
         # Both metas tell the same state, so a damaged one does no harm to the copy.
         for slot in (0, 1):
             try:
-                file.write(meta._replace(txid=self.id - slot).encode(slot))
+                _write_all(file, meta._replace(txid=max(self.id - slot, 0)).encode(slot))
             except OSError as error:
                 error.add_note(f"meta {slot} copy")
                 raise
         with memoryview(self._snapshot.map) as view:
             for at in range(start, end, _COPY_BYTES):
                 with view[at : min(at + _COPY_BYTES, end)] as part:
-                    file.write(part)
+                    _write_all(file, part)
         return end
 
     def copy_file(self, path: PathLike, mode: int = 0o600) -> None:
@@ -258,7 +263,7 @@ class Tx:
         free = self.db._free_pages()
         if free is None:
             raise FreePagesNotLoadedError
-        if not 0 <= pgid < self._snapshot.meta.hwm:
+        if not 0 <= pgid < self._meta.hwm:
             return None
         pages = self._snapshot.pages
         if (pgid + 1) * pages.page_size > pages.length:
@@ -273,7 +278,7 @@ class Tx:
             from_page: Check only the tree below this page.
         """
         self._require_open()
-        meta = self._snapshot.meta
+        meta = self._meta
         if from_page is not None:
             if not 2 <= from_page < meta.hwm:
                 yield Problem(f"page ID ({from_page}) out of range [2, {meta.hwm})", None)
@@ -289,7 +294,7 @@ class Tx:
 
     def _free_now(self) -> array[int]:
         """Return the pages that are free as this transaction sees the file."""
-        meta = self._snapshot.meta
+        meta = self._meta
         if meta.freelist != NO_FREELIST:
             return decode_freelist(self._snapshot.map, meta.freelist, meta.page_size, meta.hwm)
         used = self._snapshot.used_pages()
@@ -302,3 +307,11 @@ class Tx:
     def inspect(self) -> BucketStructure:
         """Return the tree of all buckets, each with its number of pairs. Walks the whole file."""
         return self._root.inspect()
+
+
+def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Write all of `data`; an unbuffered file may take less at a time."""
+    written = file.write(data)
+    while written is not None and written < len(data):
+        data = data[written:]
+        written = file.write(data)

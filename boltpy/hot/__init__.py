@@ -45,25 +45,20 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _native_kernels() -> ModuleType | None:
-    """Return the module of the C kernels if it is wanted and there."""
-    wanted = os.environ.get("BOLTPY_HOT", "")
-    if wanted not in ("", "c", "py"):
-        raise ImportError(f"BOLTPY_HOT is {wanted!r}; it must be 'c', 'py' or unset")
-    if wanted == "py":
-        return None
+_WANTED = os.environ.get("BOLTPY_HOT", "")
+if _WANTED not in ("", "c", "py"):
+    raise ImportError(f"BOLTPY_HOT is {_WANTED!r}; it must be 'c', 'py' or unset")
+
+_native: ModuleType | None = None
+if _WANTED != "py":
     try:
         if sys.byteorder != "little":
             raise ImportError("the C kernels need a little-endian machine")
-        from . import native
+        from . import native as _native
     except ImportError as error:
-        if wanted == "c":
+        if _WANTED == "c":
             raise ImportError(f"BOLTPY_HOT=c, but the C kernels are missing: {error}") from error
-        return None
-    return native
 
-
-_native = _native_kernels()
 _read: ModuleType = _native or pure_read
 _write: ModuleType = _native or pure_write
 
