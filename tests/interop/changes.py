@@ -13,6 +13,8 @@ from typing import Any
 import boltpy
 from tests.models import BucketModel
 
+from .contents import root_of
+
 MAX_KEY_SIZE = 32768  # bytes
 MAX_SEQUENCE = (1 << 64) - 1
 
@@ -174,7 +176,7 @@ def _model_at(root: BucketModel, path: Iterable[bytes]) -> BucketModel:
 
 
 def _bucket_at(tx: boltpy.Tx, path: Iterable[bytes]) -> boltpy.Bucket:
-    bucket = tx.cursor().bucket
+    bucket = root_of(tx)
     for name in path:
         child = bucket.bucket(name)
         if child is None:

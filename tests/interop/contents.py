@@ -33,9 +33,16 @@ def model_from_items(items: Iterable[dict[str, Any]]) -> BucketModel:
     return open_buckets[0]
 
 
+def root_of(tx: boltpy.Tx) -> boltpy.Bucket:
+    """The root bucket, whose only public way in is a cursor."""
+    root = tx.cursor().bucket
+    assert isinstance(root, boltpy.Bucket)
+    return root
+
+
 def digest(tx: boltpy.Tx) -> str:
     """The sha256 of everything that a transaction sees."""
-    return hashlib.sha256(b"".join(_records(tx.cursor().bucket))).hexdigest()
+    return hashlib.sha256(b"".join(_records(root_of(tx)))).hexdigest()
 
 
 def _records(bucket: boltpy.Bucket) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import boltpy
 from tests.models import assert_holds, difference
 
 from .changes import update
-from .contents import check, digest
+from .contents import check, digest, root_of
 from .history import History
 from .peer import GoPeer
 from .workload import Workload, run
@@ -94,7 +94,7 @@ def test_a_file_that_bbolt_wrote_is_read_checked_and_written_here(
 def assert_varied(db: boltpy.DB) -> None:
     """The file must hold what the format can hold, or the test shows less than it says."""
     with db.view() as tx:
-        stats = tx.cursor().bucket.stats()
+        stats = root_of(tx).stats()
     assert stats.inline_bucket_n >= 2
     assert stats.branch_page_n >= 1
     assert stats.leaf_overflow_n >= 5

@@ -10,7 +10,7 @@ import pytest
 import boltpy
 
 from .changes import Change, update
-from .contents import check
+from .contents import check, root_of
 from .peer import GoDB, GoPeer
 from .workload import Workload, run
 
@@ -115,6 +115,6 @@ def test_both_sides_see_the_same_pages_and_count_the_same(
                 assert (info.count, info.overflow_count) == (page["count"], page["overflow"])
         assert tx.page(size // db.info().page_size) is None
         for path_of_bucket, expected in buckets.items():
-            bucket = tx.bucket(*path_of_bucket) if path_of_bucket else tx.cursor().bucket
+            bucket = tx.bucket(*path_of_bucket) if path_of_bucket else root_of(tx)
             assert bucket is not None
             assert asdict(bucket.stats()) == expected

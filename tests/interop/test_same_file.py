@@ -19,7 +19,7 @@ from .changes import Change, update
 from .peer import GoPeer
 from .workload import Trace, Workload, file_hash, run
 
-MANY = 100_000 if boltpy.HOT == "c" else 10_000
+MANY = 100_000 if boltpy.HOT == "c" else 30_000
 
 
 def assert_same_file(peer: GoPeer, folder: Path, workload: Workload, *, many: bool = False, **options: object) -> None:

@@ -65,6 +65,7 @@ def test_a_real_file_walks_equal_to_its_dump(path: Path, name: str) -> None:
 def test_every_key_of_a_real_file_is_found_by_get_and_by_seek(path: Path, name: str) -> None:
     with boltpy.open(path, read_only=True) as db, db.view() as tx:
         root = tx.cursor().bucket
+        assert isinstance(root, boltpy.Bucket)
         assert keys_found(root) == len(dump_lines(name)) == root.stats().key_n
 
 
