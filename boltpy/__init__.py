@@ -6,7 +6,7 @@ from .bucket import Bucket
 from .check import Problem
 from .compact import compact
 from .cursor import Cursor
-from .db import DB, open_database
+from .db import DB
 from .errors import (
     BoltError,
     BucketError,

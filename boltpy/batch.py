@@ -91,7 +91,7 @@ class Batcher(Generic[TxT]):
             failed = None
             try:
                 self._update(run_all)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  it is raised again, in the thread of its call
                 if failed is None:
                     # The commit failed, or the transaction could not begin: everybody's error.
                     for call in calls:

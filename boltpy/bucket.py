@@ -9,7 +9,7 @@ from typing import TypeVar, cast, overload
 from . import hot
 from .bucket_state import BucketTx
 from .changes import Mark
-from .cursor import Cursor, bytes_of
+from .cursor import Cursor, bytes_of, size_of
 from .errors import IncompatibleValueError, KeyRequiredError, KeyTooLargeError, ValueTooLargeError
 from .format import BUCKET_ENTRY, MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid, ReadableBuffer
 from .hot import SIZE_BITS, SIZE_MASK
@@ -65,7 +65,7 @@ class Bucket(NestingBucket):
         """
         try:
             if self._changes:
-                value = self._changes.get(key)  # type: ignore[call-overload]
+                value = self._changes.get(key)  # type: ignore[arg-type]
                 if value is not None:
                     return default if isinstance(value, Mark) else value
             packed = _hot_get(self._tree, key, len(key))  # type: ignore[arg-type]
@@ -142,8 +142,8 @@ class Bucket(NestingBucket):
 
     def _put(self, key: ReadableBuffer, value: ReadableBuffer) -> None:
         self._tx._require_writable()
+        _check_sizes(key, value)  # before anything large is copied
         key, value = bytes_of(key), bytes_of(value, "value")
-        _check_sizes(key, value)
         if self._names_nested(key):
             raise IncompatibleValueError(key, _A_BUCKET)
         self._changes[key] = value
@@ -164,10 +164,12 @@ class Bucket(NestingBucket):
             new = dict(pairs)
         except (TypeError, ValueError):  # a bytearray is no key of a dict
             given = pairs.items() if isinstance(pairs, Mapping) else pairs
-            new = {bytes_of(key): bytes_of(value, "value") for key, value in given}
+            new = {bytes_of(key): value for key, value in given}
         if not new:
             return
         if set(map(type, new)) != {bytes} or set(map(type, new.values())) != {bytes}:
+            for key, value in new.items():
+                _check_sizes(key, value)
             new = {bytes_of(key): bytes_of(value, "value") for key, value in new.items()}
         sizes = list(map(len, new))
         if min(sizes) == 0 or max(sizes) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
@@ -284,17 +286,18 @@ class Bucket(NestingBucket):
     def __reversed__(self) -> Iterator[bytes]:
         return self.keys(reverse=True)
 
-    def cursor(self) -> Cursor:
+    def cursor(self) -> Cursor[Bucket]:
         """Return a new cursor that is at no item yet."""
         self._require_open()
         self._tx._stats.cursor_count += 1
         return Cursor(self)
 
 
-def _check_sizes(key: bytes, value: bytes) -> None:
-    if not key:
+def _check_sizes(key: ReadableBuffer, value: ReadableBuffer) -> None:
+    key_size, value_size = size_of(key), size_of(value, "value")
+    if not key_size:
         raise KeyRequiredError
-    if len(key) > MAX_KEY_SIZE:
-        raise KeyTooLargeError(len(key), MAX_KEY_SIZE)
-    if len(value) > MAX_VALUE_SIZE:
-        raise ValueTooLargeError(len(value), MAX_VALUE_SIZE)
+    if key_size > MAX_KEY_SIZE:
+        raise KeyTooLargeError(key_size, MAX_KEY_SIZE)
+    if value_size > MAX_VALUE_SIZE:
+        raise ValueTooLargeError(value_size, MAX_VALUE_SIZE)

@@ -110,7 +110,8 @@ class BucketState:
             self._choose_fast()
 
     def _choose_fast(self) -> None:
-        self._fast = self._changes if self._plain and not self._walks else None
+        open_for_puts = self._plain and not self._walks and self._changes is not _NO_CHANGES
+        self._fast = self._changes if open_for_puts else None
 
     def _key_order(self) -> KeyOrder:
         if self._order is None:

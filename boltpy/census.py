@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from .errors import CorruptError
 from .format import HEADER_SIZE, Pgid
-from .hot.pure_read import RawPage
+from .hot.raw_page import RawPage
 from .stats import BucketStats
 from .tree import BucketRef, Snapshot
-
 
 _MAX_NESTING = 500
 
@@ -36,7 +35,7 @@ def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> B
             stats.branch_overflow_n += page.pages - 1
             stats.branch_inuse += used
             continue
-        stats.key_n += page.count
+        stats.key_n += page.item_count
         if not ref.root:
             stats.inline_bucket_inuse += used
             continue
@@ -59,7 +58,7 @@ def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> B
 
 def _used(page: RawPage) -> int:
     """Return the bytes of a page up to the end of its last item."""
-    if not page.count:
+    if not page.item_count:
         return HEADER_SIZE
-    last = page.element(page.count - 1)
+    last = page.element(page.item_count - 1)
     return last.value_at + last.vsize - page.at

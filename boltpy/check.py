@@ -7,12 +7,21 @@ hot.pure_read.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import CorruptError
-from .format import BUCKET_ENTRY, BUCKET_HEADER, BUCKET_HEADER_SIZE, NO_FREELIST, PAGE_HEADER, Pgid, page_type_name
-from .hot.pure_read import MAX_DEPTH, RawPage, Source, load_inline, load_page
+from .format import (
+    BUCKET_ENTRY,
+    BUCKET_HEADER,
+    BUCKET_HEADER_SIZE,
+    MAX_DEPTH,
+    NO_FREELIST,
+    PAGE_HEADER,
+    Pgid,
+    page_type_name,
+)
+from .hot.raw_page import RawPage, Source, load_inline, load_page
 from .meta import Meta
 
 
@@ -35,7 +44,7 @@ class Problem:
 class Checker:
     """One check of one snapshot."""
 
-    def __init__(self, pages: Source, meta: Meta, free: list[Pgid]) -> None:
+    def __init__(self, pages: Source, meta: Meta, free: Sequence[Pgid]) -> None:
         """Check the pages of `meta`; `free` are all free and pending pages."""
         self._pages = pages
         self._meta = meta
@@ -99,10 +108,10 @@ class Checker:
         if again:  # going on would report everything below a second time, or never end
             return problems, None
         kind = "leaf" if page.is_leaf else "branch"
-        if not page.count and (low is not None or not page.is_leaf):
+        if not page.item_count and (low is not None or not page.is_leaf):
             problems.append(Problem(f"page {pgid}: {kind} has no elements (stack: {shown})", pgid))
         previous = low
-        for i in range(page.count):
+        for i in range(page.item_count):
             try:
                 element = page.element(i)
                 key = page.key(i)
@@ -116,7 +125,7 @@ class Checker:
                     self._bucket(problems, page, element.value_at, element.vsize, key)
                 continue
             following = high
-            if i + 1 < page.count:
+            if i + 1 < page.item_count:
                 try:
                     following = page.key(i + 1)
                 except CorruptError:
@@ -160,7 +169,7 @@ class Checker:
             return
         try:
             inline = load_inline(page.map, at + BUCKET_HEADER_SIZE, size - BUCKET_HEADER_SIZE)
-            keys = [inline.key(i) for i in range(inline.count)]
+            keys = [inline.key(i) for i in range(inline.item_count)]
         except CorruptError as error:
             problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: {error.reason}", page.pgid))
             return

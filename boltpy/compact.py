@@ -65,7 +65,8 @@ def compact(source: DB, target: DB, tx_max_size: int = 65536) -> None:
 
 def _copy_all(tx: Tx, writer: _Target) -> None:
     # Buckets wait here instead of on Python's stack: bolt sets no limit to nesting.
-    waiting: list[tuple[bytes, ...]] = [(name,) for name, _ in tx.buckets()][::-1]
+    waiting: list[tuple[bytes, ...]] = [(name,) for name, _ in tx.buckets()]
+    waiting.reverse()
     while waiting:
         path = waiting.pop()
         source = tx.bucket(*path)

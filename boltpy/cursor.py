@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from mmap import mmap
 from operator import itemgetter
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from . import hot
 from .changes import Changes, KeyOrder, Mark
@@ -35,8 +35,15 @@ class Walked(Protocol):
     def _require_open(self) -> None:
         """Raise TxClosedError if the transaction has ended."""
 
+
+class Deletable(Walked, Protocol):
+    """A bucket that a cursor may delete from."""
+
     def delete(self, key: ReadableBuffer) -> None:
         """Delete a pair."""
+
+
+BucketT = TypeVar("BucketT", bound=Deletable)
 
 
 class Steps:
@@ -130,7 +137,7 @@ class Steps:
         return None
 
 
-class Cursor:
+class Cursor(Generic[BucketT]):
     """Walks over the items of a bucket in key order.
 
     `first`, `last`, `next`, `prev` and `seek` return `(key, value)`, or None where there is no such item; the value
@@ -140,14 +147,14 @@ class Cursor:
 
     __slots__ = ("_bucket", "_key", "_past_end", "_steps")
 
-    def __init__(self, bucket: Walked) -> None:
+    def __init__(self, bucket: BucketT) -> None:
         self._bucket = bucket
         self._steps = Steps(bucket)
         self._key: bytes | None = None
         self._past_end = False
 
     @property
-    def bucket(self) -> Walked:
+    def bucket(self) -> BucketT:
         """The bucket that made the cursor."""
         return self._bucket
 
@@ -216,7 +223,19 @@ def bytes_of(data: ReadableBuffer, what: str = "key") -> bytes:
     """
     if isinstance(data, bytes):
         return data
-    if isinstance(data, bytearray | memoryview):
-        return bytes(data)
+    size_of(data, what)
+    return bytes(data)
+
+
+def size_of(data: ReadableBuffer, what: str = "key") -> int:
+    """Return the bytes of bytes-like data.
+
+    Raises:
+        TypeError: As `bytes_of`.
+    """
+    if isinstance(data, bytes | bytearray):
+        return len(data)
+    if isinstance(data, memoryview):
+        return data.nbytes
     hint = f"; write {what}.encode() or b'...'" if isinstance(data, str) else ""
     raise TypeError(f"{what} must be bytes-like, not {type(data).__name__}{hint}")

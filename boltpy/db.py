@@ -29,7 +29,8 @@ from .errors import (
 )
 from .format import NO_FREELIST
 from .freelist import Allocation, Freelist, decode, descending
-from .meta import Meta, both_metas, detect_page_size, new_database, newest
+from .meta import META_PAGE_BYTES, both_metas, detect_page_size, new_database, newest
+from .meta import decode as decode_meta
 from .options import Options
 from .stats import Info, Stats, TxStats
 from .storage import FileStorage, Storage, lock_memory, sync_folder, system_page_size
@@ -128,7 +129,11 @@ class DB:
             self._storage.sync()
             sync_folder(self.path)
             return page_size
-        page_size = detect_page_size(self._storage.read, size) or self.options.page_size or system_page_size()
+        page_size = detect_page_size(self._storage.read, size)
+        if not page_size:
+            page_size = self.options.page_size or system_page_size()
+            if size < 2 * page_size:
+                decode_meta(self._storage.read(0, META_PAGE_BYTES))  # says what is wrong with it
         if size < 2 * page_size:
             raise InvalidDatabaseError(f"file size too small {size}: two pages of {page_size} bytes are the least")
         return page_size
@@ -326,7 +331,7 @@ class DB:
         self._storage.sync()
 
     def stats(self) -> Stats:
-        """Return a copy of the counters since the DB was opened, and the freelist's gauges. Zeros without `statistics`."""
+        """Return a copy of the counters and of the freelist's gauges (zeros without `statistics`)."""
         if not self.options.statistics:
             return Stats()
         with self._lock:

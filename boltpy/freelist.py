@@ -141,7 +141,23 @@ def decode(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
     """Return the ids in the freelist page `pgid` of a mapped file, descending.
 
     Raises:
-        CorruptError: It is no freelist page, reaches past the file, or holds an id twice or out of range.
+        CorruptError: As `stored_ids`, or an id is there twice or out of range.
+    """
+    ids = stored_ids(source, pgid, page_size, hwm)
+    try:
+        ids = merge_ids(ids[::-1], array("Q"))
+    except CorruptError:  # bolt sorts what it loads: a list out of order is no damage, an id twice is
+        ids = merge_ids(descending(ids), array("Q"))
+    if ids and not (ids[-1] >= 2 and ids[0] < hwm):
+        raise CorruptError(pgid, f"freelist holds page {ids[0] if ids[0] >= hwm else ids[-1]}, which cannot be free")
+    return ids
+
+
+def stored_ids(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
+    """Return the ids in a freelist page as they stand there.
+
+    Raises:
+        CorruptError: It is no freelist page, or reaches past the file.
     """
     at = pgid * page_size
     if pgid >= hwm or at + page_size > len(source):
@@ -159,10 +175,4 @@ def decode(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
     ids = array("Q", bytes(source[at : at + count * PGID.size]))
     if sys.byteorder == "big":
         ids.byteswap()
-    try:
-        ids = merge_ids(ids[::-1], array("Q"))
-    except CorruptError:  # bolt sorts what it loads: a list out of order is no damage, an id twice is
-        ids = merge_ids(descending(ids), array("Q"))
-    if ids and not (ids[-1] >= 2 and ids[0] < hwm):
-        raise CorruptError(pgid, f"freelist holds page {ids[0] if ids[0] >= hwm else ids[-1]}, which cannot be free")
     return ids

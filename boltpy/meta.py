@@ -25,6 +25,9 @@ from .format import (
 )
 from .hot import Map, fnv1a
 
+# As much of a meta page as has a meaning.
+META_PAGE_BYTES = HEADER_SIZE + META_SIZE
+
 
 class Meta(NamedTuple):
     """A state of the database: what one commit left.
@@ -63,7 +66,7 @@ def decode(page: bytes) -> Meta:
         ChecksumError: The bytes do not match the checksum.
         CorruptError: The checksum is right and the numbers still make no sense.
     """
-    if len(page) < HEADER_SIZE + META_SIZE:
+    if len(page) < META_PAGE_BYTES:
         raise InvalidDatabaseError("invalid database: no meta page")
     body = page[HEADER_SIZE : HEADER_SIZE + META_BODY.size]
     magic, version, *fields = META_BODY.unpack(body)
@@ -77,7 +80,7 @@ def decode(page: bytes) -> Meta:
         raise ChecksumError(stored, computed)
     meta = Meta(*fields)
     # bolt itself accepts smaller pages at creation, so a file may have them; it must hold a meta all the same.
-    if not HEADER_SIZE + META_SIZE <= meta.page_size <= MAX_PAGE_SIZE:
+    if not META_PAGE_BYTES <= meta.page_size <= MAX_PAGE_SIZE:
         raise CorruptError(None, f"meta page says that pages have {meta.page_size} bytes")
     if not 2 <= meta.root < meta.hwm:
         raise CorruptError(None, f"meta page says root page {meta.root}, high-water mark {meta.hwm}")
@@ -102,7 +105,7 @@ def detect_page_size(read: Callable[[int, int], bytes], file_size: int) -> int:
         size *= 2
     for offset in offsets:
         try:
-            return decode(read(offset, HEADER_SIZE + META_SIZE)).page_size
+            return decode(read(offset, META_PAGE_BYTES)).page_size
         except BoltError:
             continue
     return 0
@@ -113,7 +116,7 @@ def both_metas(source: Map, page_size: int) -> list[Meta | BoltError]:
     found: list[Meta | BoltError] = []
     for slot in (0, 1):
         try:
-            meta = decode(bytes(source[slot * page_size : slot * page_size + HEADER_SIZE + META_SIZE]))
+            meta = decode(bytes(source[slot * page_size : slot * page_size + META_PAGE_BYTES]))
             if meta.page_size != page_size:
                 raise CorruptError(slot, f"meta page says {meta.page_size} bytes a page, the file has {page_size}")
             found.append(meta)

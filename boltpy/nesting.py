@@ -191,7 +191,7 @@ class NestingBucket(BucketState):
 
     def _free_pages(self, seen: set[Pgid]) -> None:
         """Free the committed pages of this bucket and of all that are nested in it now."""
-        waiting: list[Self] = [self]
+        waiting: list[NestingBucket] = [self]
         while waiting:
             bucket = waiting.pop()
             for page, _ in self._snapshot.tree_pages(bucket._ref, seen):

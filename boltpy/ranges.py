@@ -54,7 +54,9 @@ class Iterated(Walked, Protocol):
         """Note that one more (1) or one less (-1) walk is on: changes are counted in `_edits` meanwhile."""
 
 
-def walk(bucket: Iterated, keys: Range, reverse: bool, part: Callable[[Iterable[Pair]], Iterable[Any]]) -> Iterator[Any]:
+def walk(
+    bucket: Iterated, keys: Range, reverse: bool, part: Callable[[Iterable[Pair]], Iterable[Any]]
+) -> Iterator[Any]:
     """Yield `part` of each item in the range.
 
     In a read transaction the items go through C from end to end. In a write transaction each one is checked: a walk

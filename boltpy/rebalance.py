@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from .format import ELEMENT_SIZE, HEADER_SIZE, MAX_PAGE_ITEMS, Pgid
 from .hot import WeakLeaf
-from .hot.pure_read import RawPage
-from .hot.pure_write import Item, encode_page, page_items
+from .hot.pure_node import Item, encode_page, page_items
+from .hot.raw_page import RawPage
 
 Load = Callable[[Pgid], RawPage]
 
@@ -100,7 +100,7 @@ class _Planner:
                 continue
             child = self._load(item.child)
             if child.is_leaf:
-                self._append(node, _Leaf(item.key, [child], weak[start].size, weak[start].count))
+                self._append(node, _Leaf(item.key, [child], weak[start].size, weak[start].item_count))
             else:
                 self._append(node, self.branch(item.key, child, weak[start:done]))
         return node
@@ -138,7 +138,7 @@ class _Planner:
         page = self._load(item.child)
         items = page_items(page)
         if page.is_leaf:
-            return _Leaf(item.key, [page], HEADER_SIZE + sum(i.size for i in items), page.count)
+            return _Leaf(item.key, [page], HEADER_SIZE + sum(i.size for i in items), page.item_count)
         return _Branch(item.key, [page], list(items))
 
     def _join(self, parent: _Branch, left: _Node, right: _Node) -> None:
@@ -178,7 +178,7 @@ class _Planner:
 
 def _fit_one_page(left: _Node, right: _Node) -> bool:
     """Return whether one page can count the items of both: it matters only where pages are huge and items tiny."""
-    return sum(page.count for page in left.pages + right.pages) <= MAX_PAGE_ITEMS
+    return sum(page.item_count for page in left.pages + right.pages) <= MAX_PAGE_ITEMS
 
 
 def plan(root: Pgid, weak: list[WeakLeaf], load: Load, limit: int) -> Plan:

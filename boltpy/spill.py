@@ -6,6 +6,7 @@ fits a quarter of a page, as one leaf without nested buckets, is stored inline i
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 
 from . import hot, rebalance
@@ -13,7 +14,7 @@ from .bucket_state import BucketState
 from .changes import Mark
 from .format import BUCKET_HEADER
 from .hot import MARK_BUCKET, MARK_DELETE, MARK_ERASE, MARK_FORCE
-from .hot.pure_read import load_page
+from .hot.raw_page import load_page
 from .options import MAX_FILL_PERCENT, MIN_FILL_PERCENT
 from .tree import BucketRef
 
@@ -49,7 +50,7 @@ def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> 
         weak = merger.weak(tree, changes, limit)
         if weak:
             pages = bucket._snapshot.pages
-            plan = rebalance.plan(bucket._ref.root, weak, lambda pgid: load_page(pages, pgid), limit)
+            plan = rebalance.plan(bucket._ref.root, weak, partial(load_page, pages), limit)
             tree, overrides, joined = bucket._snapshot.tree(BucketRef(plan.root)), plan.overrides, True
             tx._freed.extend(plan.freed)
             tx._stats.rebalance += plan.joined

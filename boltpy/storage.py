@@ -137,11 +137,9 @@ class FileStorage:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        try:
-            # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name.
+        # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name.
+        with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_UN)
-        except OSError:
-            pass  # closing is all that is left to do
         with self._told("close"):
             os.close(fd)
 
@@ -182,7 +180,7 @@ def sync_folder(path: str) -> None:
 
 @contextmanager
 def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
-    """Give a new file to write to; when the block ends well it is synced and takes the place of `path`, else it goes."""
+    """Give a new file to write to; when the block ends well it is synced and takes the place of `path`."""
     target = path_text(path)
     beside = f"{target}.{os.getpid()}.{time.monotonic_ns()}.tmp"
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

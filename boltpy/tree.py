@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from . import hot
 from .errors import CorruptError
-from .format import BUCKET_ENTRY, BUCKET_HEADER, BUCKET_HEADER_SIZE, Pgid
-from .hot import pure_read
-from .hot.pure_read import RawPage
+from .format import BUCKET_ENTRY, BUCKET_HEADER, BUCKET_HEADER_SIZE, MAX_DEPTH, Pgid
+from .hot import raw_page
+from .hot.raw_page import RawPage
 from .meta import Meta
 
 Pair = tuple[bytes, bytes | None]
@@ -60,7 +60,7 @@ class Snapshot:
         self.map = mapping.map
         self.meta = meta
         self.source = hot.source(mapping.handle, mapping.size, meta.hwm, meta.page_size)
-        self.pages = pure_read.Source(mapping.map, mapping.size, meta.hwm, meta.page_size)
+        self.pages = raw_page.Source(mapping.map, mapping.size, meta.hwm, meta.page_size)
 
     def close(self) -> None:
         """Make every later look-up of the kernels fail."""
@@ -98,7 +98,7 @@ class Snapshot:
             CorruptError: A page breaks the format or is met twice.
         """
         if not ref.root:
-            page = pure_read.load_root(pure_read.Tree(self.pages, *ref[:1], *ref[2:]))
+            page = raw_page.load_root(raw_page.Tree(self.pages, ref.root, ref.inline_at, ref.inline_len))
             if page is not None:
                 yield page, 0
             return
@@ -108,12 +108,12 @@ class Snapshot:
             if pgid in seen:
                 raise CorruptError(pgid, "multiple references")
             seen.add(pgid)
-            if depth >= pure_read.MAX_DEPTH:
-                raise pure_read.corrupt(pure_read.TOO_DEEP, pgid, pure_read.MAX_DEPTH)
-            page = pure_read.load_page(self.pages, pgid)
+            if depth >= MAX_DEPTH:
+                raise raw_page.corrupt(raw_page.TOO_DEEP, pgid, MAX_DEPTH)
+            page = raw_page.load_page(self.pages, pgid)
             yield page, depth
             if not page.is_leaf:
-                waiting += [(page.element(i).child, depth + 1) for i in reversed(range(page.count))]
+                waiting += [(page.element(i).child, depth + 1) for i in reversed(range(page.item_count))]
 
     def nested_buckets(self, tree: hot.Tree) -> Iterator[tuple[bytes, BucketRef]]:
         """Yield (name, bucket) of each bucket nested directly in one, in key order."""
@@ -167,8 +167,8 @@ def _layout(text: str) -> Struct:
 def _slices(mapped: mmap, run: hot.Run, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
     at, count, ksize, vsize, _ = run
     size = ksize + vsize
-    places: Iterable[int] = range(at, at + count * size, size)
-    for item in reversed(places) if reverse else places:
+    places = range(at, at + count * size, size)
+    for item in places[::-1] if reverse else places:
         yield mapped[item : item + ksize], mapped[item + ksize : item + size]
 
 
@@ -187,7 +187,7 @@ def pairs(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
     if count < _UNPACK_FROM:
         return _slices(mapped, run, reverse)
     found = _layout(f"{ksize}s{vsize}s").iter_unpack(mapped[at : at + count * (ksize + vsize)])
-    return reversed(list(found)) if reverse else found  # type: ignore[return-value]
+    return reversed(list(found)) if reverse else found
 
 
 def find_pairs(tree: hot.Tree, mapped: mmap, key: bytes | None, how: int, count: int) -> tuple[list[Pair], bool]:

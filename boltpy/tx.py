@@ -21,9 +21,9 @@ from .errors import (
     TxNotWritableError,
 )
 from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
-from .freelist import decode as decode_freelist
+from .freelist import stored_ids
 from .options import Options
-from .stats import BucketStructure, PageInfo, TxStats
+from .stats import BucketStructure, Info, PageInfo, TxStats
 from .storage import PathLike, replacing, same_file
 from .tree import Snapshot
 
@@ -35,6 +35,11 @@ class TxHost(Protocol):
 
     path: str
     options: Options
+    read_only: bool
+
+    def info(self) -> Info:
+        """Return facts about the open file."""
+
     _plain_buckets: set[Path]
 
     def _commit(self, tx: Tx) -> None:
@@ -149,7 +154,7 @@ class Tx:
         """Iterate over (name, bucket) of the top-level buckets, in key order."""
         return self._root.buckets()
 
-    def cursor(self) -> Cursor:
+    def cursor(self) -> Cursor[Bucket]:
         """Return a cursor over the names of the top-level buckets."""
         return self._root.cursor()
 
@@ -290,15 +295,15 @@ class Tx:
         except CorruptError as error:
             yield Problem(str(error), error.pgid)
             free = array("Q")
-        yield from Checker(self._snapshot.pages, meta, list(reversed(free))).everything()
+        yield from Checker(self._snapshot.pages, meta, free).everything()
 
     def _free_now(self) -> array[int]:
         """Return the pages that are free as this transaction sees the file."""
         meta = self._meta
         if meta.freelist != NO_FREELIST:
-            return decode_freelist(self._snapshot.map, meta.freelist, meta.page_size, meta.hwm)
+            return stored_ids(self._snapshot.map, meta.freelist, meta.page_size, meta.hwm)
         used = self._snapshot.used_pages()
-        return array("Q", (pgid for pgid in range(len(used) - 1, 1, -1) if not used[pgid]))
+        return array("Q", (pgid for pgid in range(2, len(used)) if not used[pgid]))
 
     def stats(self) -> TxStats:
         """Return a copy of this transaction's counters."""
@@ -311,7 +316,6 @@ class Tx:
 
 def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Write all of `data`; an unbuffered file may take less at a time."""
-    written = file.write(data)
-    while written is not None and written < len(data):
-        data = data[written:]
-        written = file.write(data)
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
-from . import pure_read, pure_write
+from . import pure_ids, pure_read, pure_write
 from .pure_read import (
     IS_BUCKET,
     MISSING,
@@ -20,10 +21,7 @@ from .pure_read import (
     SIZE_BITS,
     SIZE_MASK,
     Found,
-    Map,
     Run,
-    Source,
-    Tree,
 )
 from .pure_write import (
     MARK_BUCKET,
@@ -36,6 +34,7 @@ from .pure_write import (
     Outcome,
     WeakLeaf,
 )
+from .raw_page import Map, Source, Tree
 
 __all__ = [
     "HOT", "IS_BUCKET", "MARK_BUCKET", "MARK_DELETE", "MARK_ERASE", "MARK_FORCE", "MISSING", "SCAN_BUCKETS",
@@ -61,6 +60,7 @@ if _WANTED != "py":
 
 _read: ModuleType = _native or pure_read
 _write: ModuleType = _native or pure_write
+_ids: ModuleType = _native or pure_ids
 
 HOT = "c" if _native else "py"
 attach: Callable[[Map], object] = _read.attach
@@ -72,7 +72,7 @@ find: Callable[[Tree, bytes], Found | None] = _read.find
 get: Callable[[Tree, bytes, int], int] = _read.get
 get_many: Callable[[Tree, list[bytes]], list[int]] = _read.get_many
 scan: Callable[[Tree, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
-find_run = pure_write.find_run if _native is None else _native.find_run
-merge_ids = pure_write.merge_ids if _native is None else _native.merge_ids
+find_run: Callable[[array[int], int], int] = _ids.find_run
+merge_ids: Callable[[array[int], array[int]], array[int]] = _ids.merge_ids
 sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], Sequence[int] | None], Changes] = _write.sorted_changes
 new_merger: Callable[[int], Merger] = _write.Merger

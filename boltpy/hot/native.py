@@ -13,8 +13,9 @@ from typing import Any, Final, cast
 from ..errors import CorruptError, IncompatibleValueError, InvariantError
 from ..format import Pgid
 from ._kernels import ffi, lib
-from .pure_read import Found, Map, Run, Source, Tree, corrupt
+from .pure_read import Found, Run
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
+from .raw_page import Map, Source, Tree, corrupt
 
 # What bp_merge_run answers (enum BP_...).
 _DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED = range(8)
@@ -156,6 +157,7 @@ class Merger:
 
     def __init__(self, page_size: int) -> None:
         self.page_size = page_size
+        self._stack: Any = None
         self._m = m = ffi.new("bp_merge *")
         self._freed = ffi.new("bp_span[]", _FREED_SPANS)
         self._writes = ffi.new("bp_write[]", _WRITES)

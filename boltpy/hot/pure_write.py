@@ -11,30 +11,16 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from ..errors import CorruptError, IncompatibleValueError, InvariantError
-from ..format import (
-    BRANCH,
-    BRANCH_ELEMENT,
-    BUCKET_ENTRY,
-    ELEMENT_SIZE,
-    HEADER_SIZE,
-    LEAF,
-    LEAF_ELEMENT,
-    MAX_DEPTH,
-    MAX_PAGE_ITEMS,
-    PAGE_HEADER,
-    Pgid,
-)
-from .pure_read import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Tree, corrupt, load_page, load_root, raw_page
+from ..errors import IncompatibleValueError, InvariantError
+from ..format import BUCKET_ENTRY, HEADER_SIZE, MAX_DEPTH, PAGE_HEADER, Pgid
+from .pure_node import Item, encode_page, page_items, split
+from .raw_page import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Tree, corrupt, load_page, load_root, raw_page
 
 # Marks of a change. A plain put has none.
 MARK_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
 MARK_FORCE: Final = 2  # the caller knows that the kind of the entry changes
 MARK_DELETE: Final = 4
 MARK_ERASE: Final = 8  # deleted after it was put by the same transaction: the leaf is rewritten all the same
-
-# bolt never splits a node of so few items, and leaves two on both sides.
-MIN_SPLIT_ITEMS: Final = 5
 
 
 class Allocator(Protocol):
@@ -44,10 +30,13 @@ class Allocator(Protocol):
     `hwm_limit`; everything else is asked of `allocate`.
     """
 
-    pool: array[int]
     taken: array[int]
     hwm: Pgid
     hwm_limit: Pgid
+
+    @property
+    def pool(self) -> array[int]:
+        """Free pages, the next one last."""
 
     def allocate(self, count: int) -> Pgid:
         """Return the first of `count` neighbouring pages."""
@@ -61,7 +50,7 @@ class WeakLeaf(NamedTuple):
 
     pgid: Pgid
     size: int
-    count: int
+    item_count: int
     key: bytes  # of its first change
 
 
@@ -78,20 +67,6 @@ class Outcome(NamedTuple):
     freed: array[int]
     pages: int
     splits: int
-
-
-class Item(NamedTuple):
-    """One item of a node: a pair or nested bucket of a leaf, or a child of a branch."""
-
-    key: bytes
-    value: bytes
-    flags: int
-    child: Pgid
-
-    @property
-    def size(self) -> int:
-        """Bytes that the item takes on a page."""
-        return ELEMENT_SIZE + len(self.key) + len(self.value)
 
 
 class Change(NamedTuple):
@@ -304,14 +279,14 @@ def _child(tree: Tree, overrides: Mapping[Pgid, bytes], pgid: Pgid, depth: int) 
     if depth >= MAX_DEPTH:
         raise corrupt(TOO_DEEP, pgid, MAX_DEPTH)
     page, dirty = _base(tree, overrides, pgid)
-    if not page.count:
+    if not page.item_count:
         raise corrupt(EMPTY, pgid, 0)
     return page, dirty
 
 
 def _children(page: RawPage, changes: Changes, lo: int, hi: int) -> list[tuple[int, Pgid, int, int]]:
     """Return (slot, pgid, first change, end of changes) of each child that a change belongs to."""
-    if lo < hi and not page.count:
+    if lo < hi and not page.item_count:
         raise corrupt(EMPTY, page.pgid, 0)
     children = []
     following = 0
@@ -319,7 +294,7 @@ def _children(page: RawPage, changes: Changes, lo: int, hi: int) -> list[tuple[i
         slot = page.child_slot(changes[lo].key, following)
         pgid = page.element(slot).child
         end = lo + 1
-        if slot + 1 < page.count:
+        if slot + 1 < page.item_count:
             next_key = page.key(slot + 1)
             while end < hi and changes[end].key < next_key:
                 end += 1
@@ -328,16 +303,6 @@ def _children(page: RawPage, changes: Changes, lo: int, hi: int) -> list[tuple[i
         children.append((slot, pgid, lo, end))
         lo, following = end, slot + 1
     return children
-
-
-def page_items(page: RawPage) -> list[Item]:
-    """Return all items of a page, checked."""
-    items = []
-    for i in range(page.count):
-        e = page.element(i)
-        raw = bytes(page.map[e.key_at : e.value_at + e.vsize])
-        items.append(Item(raw[: e.ksize], raw[e.ksize :], e.flags, e.child))
-    return items
 
 
 def _merge_leaf(page: RawPage, changes: Changes, lo: int, hi: int) -> tuple[list[Item], bool, bool]:
@@ -361,59 +326,3 @@ def _merge_leaf(page: RawPage, changes: Changes, lo: int, hi: int) -> tuple[list
             items.append(Item(change.key, change.value, change.marks & MARK_BUCKET, 0))
             changed = True
     return items + old[done:], changed, shrunk
-
-
-def split(items: list[Item], page_size: int, threshold: int) -> list[tuple[list[Item], int]]:
-    """Cut a node's items into parts with their sizes in bytes, where bolt cuts them."""
-    parts = []
-    size = HEADER_SIZE + sum(item.size for item in items)
-    while len(items) >= MIN_SPLIT_ITEMS and (size >= page_size or len(items) > MAX_PAGE_ITEMS):
-        taken = HEADER_SIZE
-        n = 0
-        while n < len(items) - 3 and n < MAX_PAGE_ITEMS:
-            if n >= 2 and taken + items[n].size > threshold:
-                break
-            taken += items[n].size
-            n += 1
-        parts.append((items[:n], taken))
-        items = items[n:]
-        size -= taken - HEADER_SIZE
-    parts.append((items, size))
-    return parts
-
-
-def encode_page(pgid: Pgid, is_leaf: bool, items: list[Item], size: int, overflow: int = 0) -> bytes:
-    """Return a page of `size` bytes as bolt lays it out: header, elements, then keys and values without gaps."""
-    out = bytearray(PAGE_HEADER.pack(pgid, LEAF if is_leaf else BRANCH, len(items), overflow))
-    pos = ELEMENT_SIZE * len(items)
-    for key, value, flags, child in items:
-        if is_leaf:
-            out += LEAF_ELEMENT.pack(flags, pos, len(key), len(value))
-        else:
-            out += BRANCH_ELEMENT.pack(pos, len(key), child)
-        pos += len(key) + len(value) - ELEMENT_SIZE
-    out += b"".join([part for item in items for part in item[:2]])
-    return bytes(out.ljust(size, b"\0"))
-
-
-def find_run(ids: array[int], need: int) -> int:
-    """Return the index of the lowest id of the lowest run of `need` neighbours among descending ids, or -1."""
-    length = 0
-    for i in range(len(ids) - 1, -1, -1):
-        length = length + 1 if length and ids[i] == ids[i + 1] + 1 else 1
-        if length == need:
-            return i + need - 1
-    return -1
-
-
-def merge_ids(a: array[int], b: array[int]) -> array[int]:
-    """Return two descending lists of pgids as one.
-
-    Raises:
-        CorruptError: An id is in there twice.
-    """
-    merged = sorted([*a, *b], reverse=True)
-    for above, below in zip(merged, merged[1:], strict=False):
-        if above == below:
-            raise CorruptError(below, "already freed")
-    return array("Q", merged)

@@ -19,8 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
     "boltpy": (
         "errors format stats changes batch hot/build",
-        "options hot/pure_read",
-        "storage hot/pure_write",
+        "options hot/raw_page",
+        "storage hot/pure_ids hot/pure_node hot/pure_read",
+        "hot/pure_write",
         "hot/native",
         "hot/__init__",
         "meta spans rebalance",
@@ -34,6 +35,8 @@ FLOORS = {
         "opening",
         "compact",
         "__init__",
+        "cli",
+        "__main__",
     ),
     "engine": (
         "errors gojson",
@@ -58,7 +61,7 @@ DOORS = {
     "ctypes": "",
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
-    "os": "boltpy/storage boltpy/hot/__init__ engine/cli",
+    "os": "boltpy/storage boltpy/hot/__init__ boltpy/cli engine/cli",
     "struct": "boltpy/format boltpy/hot/native boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     "importlib": "",

@@ -1,0 +1,31 @@
+"""Lists of pages: the kernels that a freelist needs, in Python."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import pairwise
+
+from ..errors import CorruptError
+
+
+def find_run(ids: array[int], need: int) -> int:
+    """Return the index of the lowest id of the lowest run of `need` neighbours among descending ids, or -1."""
+    length = 0
+    for i in range(len(ids) - 1, -1, -1):
+        length = length + 1 if length and ids[i] == ids[i + 1] + 1 else 1
+        if length == need:
+            return i + need - 1
+    return -1
+
+
+def merge_ids(a: array[int], b: array[int]) -> array[int]:
+    """Return two descending lists of pgids as one.
+
+    Raises:
+        CorruptError: An id is in there twice.
+    """
+    merged = sorted([*a, *b], reverse=True)
+    for above, below in pairwise(merged):
+        if above == below:
+            raise CorruptError(below, "already freed")
+    return array("Q", merged)

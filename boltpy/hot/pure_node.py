@@ -1,0 +1,78 @@
+"""A node's items, and how bolt cuts and lays them out on pages. Part of the specification of the C kernels."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..format import (
+    BRANCH,
+    BRANCH_ELEMENT,
+    ELEMENT_SIZE,
+    HEADER_SIZE,
+    LEAF,
+    LEAF_ELEMENT,
+    MAX_PAGE_ITEMS,
+    PAGE_HEADER,
+    Pgid,
+)
+from .raw_page import RawPage
+
+# bolt never splits a node of so few items, and leaves two on both sides.
+MIN_SPLIT_ITEMS: Final = 5
+
+
+class Item(NamedTuple):
+    """One item of a node: a pair or nested bucket of a leaf, or a child of a branch."""
+
+    key: bytes
+    value: bytes
+    flags: int
+    child: Pgid
+
+    @property
+    def size(self) -> int:
+        """Bytes that the item takes on a page."""
+        return ELEMENT_SIZE + len(self.key) + len(self.value)
+
+
+def page_items(page: RawPage) -> list[Item]:
+    """Return all items of a page, checked."""
+    items = []
+    for i in range(page.item_count):
+        e = page.element(i)
+        raw = bytes(page.map[e.key_at : e.value_at + e.vsize])
+        items.append(Item(raw[: e.ksize], raw[e.ksize :], e.flags, e.child))
+    return items
+
+
+def split(items: list[Item], page_size: int, threshold: int) -> list[tuple[list[Item], int]]:
+    """Cut a node's items into parts with their sizes in bytes, where bolt cuts them."""
+    parts = []
+    size = HEADER_SIZE + sum(item.size for item in items)
+    while len(items) >= MIN_SPLIT_ITEMS and (size >= page_size or len(items) > MAX_PAGE_ITEMS):
+        taken = HEADER_SIZE
+        n = 0
+        while n < len(items) - 3 and n < MAX_PAGE_ITEMS:
+            if n >= 2 and taken + items[n].size > threshold:
+                break
+            taken += items[n].size
+            n += 1
+        parts.append((items[:n], taken))
+        items = items[n:]
+        size -= taken - HEADER_SIZE
+    parts.append((items, size))
+    return parts
+
+
+def encode_page(pgid: Pgid, is_leaf: bool, items: list[Item], size: int, overflow: int = 0) -> bytes:
+    """Return a page of `size` bytes as bolt lays it out: header, elements, then keys and values without gaps."""
+    out = bytearray(PAGE_HEADER.pack(pgid, LEAF if is_leaf else BRANCH, len(items), overflow))
+    pos = ELEMENT_SIZE * len(items)
+    for key, value, flags, child in items:
+        if is_leaf:
+            out += LEAF_ELEMENT.pack(flags, pos, len(key), len(value))
+        else:
+            out += BRANCH_ELEMENT.pack(pos, len(key), child)
+        pos += len(key) + len(value) - ELEMENT_SIZE
+    out += b"".join([part for item in items for part in item[:2]])
+    return bytes(out.ljust(size, b"\0"))
