@@ -132,6 +132,16 @@ def test_very_many_pairs_in_two_commits_are_all_there(open_db: OpenDB) -> None:
         assert expected == count
 
 
+def test_more_small_pairs_than_one_page_can_count_are_all_there(open_db: OpenDB) -> None:
+    db = open_db(page_size=1 << 22, no_sync=True)
+    keys = [b"%06d" % i for i in range(70_000)]
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many((key, b"") for key in keys)
+    with db.view() as tx:
+        assert list(bucket_at(tx, b"b").keys()) == keys
+        assert bucket_at(tx, b"b").stats().leaf_page_n == 2
+
+
 def test_put_over_a_nested_bucket_is_refused(db: boltpy.DB) -> None:
     with db.update() as tx:
         widgets(tx).create_bucket(b"foo").put(b"k", b"v")

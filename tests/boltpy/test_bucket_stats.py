@@ -24,7 +24,15 @@ def stats_of(db: boltpy.DB, *path: bytes) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("page_size", "branch_inuse", "leaf_pages"), [(1024, 472, 24), (4096, 149, 7), (16384, 73, 3), (65536, 54, 2)]
+    ("freelist_type", "page_size", "branch_inuse", "leaf_pages"),
+    [
+        ("array", 1024, 472, 24),
+        ("hashmap", 1024, 472, 24),
+        ("array", 4096, 149, 7),
+        ("hashmap", 4096, 149, 7),
+        ("array", 16384, 73, 3),
+        ("hashmap", 65536, 54, 2),
+    ],
 )
 def test_five_hundred_small_pairs_and_one_value_of_ten_pages(
     open_db: OpenDB, page_size: int, branch_inuse: int, leaf_pages: int
@@ -88,12 +96,19 @@ def test_transactions_of_a_thousand_decimal_counters(open_db: OpenDB, freelist_t
 
 
 # the same for random keys with a fill percent of 0.9 on 4096-byte pages, by number of transactions
-RANDOM_FILL = {100: (12, 13_458, 349, 474_274), 1000: (98, 130_984, 3412, 4_742_482)}
+RANDOM_FILL = {
+    30: (1, 3391, 92, 142_072, 2),
+    100: (12, 13_458, 349, 474_274, 3),
+    1000: (98, 130_984, 3412, 4_742_482, 3),
+}
 
 
 def test_random_keys_with_a_fill_percent_of_ninety(open_db: OpenDB, freelist_type: str) -> None:
     db = open_db(page_size=4096, no_sync=True)
-    transactions = sized(c=1000 if freelist_type == "array" else 100, py=100, deep=1000)
+    if freelist_type == "array":
+        transactions = sized(c=1000, py=100, deep=1000)
+    else:
+        transactions = sized(c=100, py=30, deep=1000)
     rng = GoRand(Path(__file__).with_name("go_rand_seed_42.txt"))
     for i in rng.permutation(transactions):
         with db.update() as tx:
@@ -101,12 +116,12 @@ def test_random_keys_with_a_fill_percent_of_ninety(open_db: OpenDB, freelist_typ
             bucket.fill_percent = 0.9
             for j in rng.permutation(100):
                 bucket.put(b"%d000000000000000" % (j * 10_000 + i), b"0000000000")
-    branches, branch_inuse, leaves, leaf_inuse = RANDOM_FILL[transactions]
+    branches, branch_inuse, leaves, leaf_inuse, depth = RANDOM_FILL[transactions]
     assert stats_of(db, b"woojits") == {
         "branch_page_n": branches,
         "leaf_page_n": leaves,
         "key_n": 100 * transactions,
-        "depth": 3,
+        "depth": depth,
         "branch_alloc": branches * 4096,
         "branch_inuse": branch_inuse,
         "leaf_alloc": leaves * 4096,

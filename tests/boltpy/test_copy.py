@@ -190,6 +190,25 @@ def test_a_copy_is_synced_with_its_folder(db: boltpy.DB, tmp_path: Path, monkeyp
     assert {(folder / "copy.db").stat().st_ino, folder.stat().st_ino} <= synced
 
 
+def test_a_copy_that_fails_leaves_the_target_as_it_was(
+    db: boltpy.DB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    (folder / "copy.db").write_bytes(b"the copy of yesterday")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "no space left")
+
+    with db.view() as tx, monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        patched.setattr(os, "fdatasync", fail)
+        with pytest.raises(OSError, match="no space left"):
+            tx.copy_file(folder / "copy.db")
+    assert (folder / "copy.db").read_bytes() == b"the copy of yesterday"
+    assert os.listdir(folder) == ["copy.db"]
+
+
 def test_snapshots_taken_during_commits_are_whole_and_equal(open_db: OpenDB, tmp_path: Path) -> None:
     db = open_db(no_sync=True)
     rounds, copies = sized(c=10, py=6, deep=50), 4

@@ -224,6 +224,34 @@ def test_changes_at_many_depths_in_one_transaction_are_all_kept(db: boltpy.DB) -
         assert bucket_at(tx, *path).stats().key_n == 300
 
 
+@pytest.mark.parametrize("depth", [250, 1000, 3000])
+def test_deeply_nested_buckets_are_kept_or_refused_with_a_bolt_error(db: boltpy.DB, depth: int) -> None:
+    def nest() -> None:
+        with db.update() as tx:
+            bucket = tx.create_bucket(b"x")
+            for level in range(depth):
+                bucket.put(b"level", b"%d" % level)
+                bucket = bucket.create_bucket(b"x")
+
+    try:
+        nest()
+    except boltpy.BoltError:
+        assert depth > 250
+        with db.update() as tx:
+            assert tx.bucket(b"x") is None
+        return
+    with db.view() as tx:
+        assert list(tx.check()) == []
+        assert bucket_at(tx, *[b"x"] * depth).get(b"level") == b"%d" % (depth - 1)
+        assert bucket_at(tx, b"x").stats().bucket_n == depth + 1
+        structure = tx.inspect()
+    for _ in range(depth):
+        structure = structure.buckets[0]
+        assert (structure.name, structure.key_n) == (b"x", 1)
+    with db.update() as tx:
+        tx.delete_bucket(b"x")
+
+
 def stored_value(db: boltpy.DB, name: bytes) -> bytes:
     """The bytes stored for a top-level bucket, straight from the file."""
     raw = RawFile(db.path)
