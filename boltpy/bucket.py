@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _A_BUCKET = "a nested bucket; reach it with bucket()"
 _hot_get = hot.get
+_DELETED, _ERASED = Mark.DELETED, Mark.ERASED
 
 
 class Bucket(NestingBucket):
@@ -200,7 +201,7 @@ class Bucket(NestingBucket):
             changes = self._changes
             self._edits += 1
         old = changes.get(key)
-        changes[key] = Mark.DELETED if old is None or old is Mark.DELETED else Mark.ERASED
+        changes[key] = _DELETED if old is None or old is _DELETED else _ERASED
         self._marked = True
 
     def delete_many(self, keys: Iterable[ReadableBuffer]) -> None:

@@ -15,12 +15,15 @@ from typing import Protocol, cast
 
 from . import hot
 from .changes import Changes, KeyOrder, Mark
+from .errors import BucketError
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
 from .tree import BucketRef, Snapshot
 
 Path = tuple[bytes, ...]
 
+# bolt sets no limit, but a commit takes a level of Python's stack for each level of nesting.
+MAX_NESTING = 300
 _FIRST_SCAN_PUTS = 32
 _SCANNED_ITEMS_PER_PUT = 256
 # Read-only, because all handles of read transactions and of ended ones share it.
@@ -97,6 +100,8 @@ class BucketState:
         # The dict that plain puts go to directly; None where a put needs a closer look.
         self._fast: dict[bytes, bytes | Mark] | None = None
         if tx.writable:
+            if len(path) > MAX_NESTING:
+                raise BucketError(f"a bucket is nested deeper than {MAX_NESTING} levels, too deep to be changed")
             self._changes = {}
             self._children: dict[bytes, BucketState] = {}
             self._retyped: set[bytes] = set()  # committed nested buckets that were deleted or moved away

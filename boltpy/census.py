@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from .bucket_state import MAX_NESTING
 from .errors import CorruptError
 from .format import HEADER_SIZE, Pgid
 from .hot.raw_page import RawPage
 from .stats import BucketStats
 from .tree import BucketRef, Snapshot
-
-_MAX_NESTING = 500
 
 
 def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:
@@ -22,7 +21,7 @@ def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:
 
 def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> BucketStats:
     # Each level of nesting is a level of Python's stack; bolt sets no limit, a cycle is found through `seen`.
-    if level >= _MAX_NESTING:
+    if level >= MAX_NESTING:
         raise CorruptError(ref.root, f"buckets are nested deeper than {level} levels")
     stats = BucketStats(bucket_n=1)
     nested = BucketStats()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .bucket import Bucket
 from .db import DB
 from .errors import DatabaseError
+from .format import Pgid
 from .storage import same_file
 from .tx import Tx
 
@@ -67,11 +68,13 @@ def _copy_all(tx: Tx, writer: _Target) -> None:
     # Buckets wait here instead of on Python's stack: bolt sets no limit to nesting.
     waiting: list[tuple[bytes, ...]] = [(name,) for name, _ in tx.buckets()]
     waiting.reverse()
+    seen: set[Pgid] = set()
     while waiting:
         path = waiting.pop()
         source = tx.bucket(*path)
         if source is None:
             continue
+        source._require_new(seen)
         name = path[-1]
         writer.make_room(len(name))
         parent = writer.bucket(path[:-1]) if path[:-1] else None

@@ -309,14 +309,8 @@ class DB:
         if problems:
             raise CorruptError(None, "strict mode found, nothing was committed: " + "; ".join(problems[:20]))
 
-    def _free_pages(self) -> array[int] | None:
-        if self._freelist is None:
-            return None
-        with self._lock:
-            free = array("Q", self._freelist.spans.ids())
-            for ids in self._freelist.pending.values():
-                free.extend(ids)
-            return free
+    def _freelist_is_loaded(self) -> bool:
+        return self._freelist is not None
 
     # -- the rest ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from . import hot
-from .bucket_state import BucketState, BucketTx, Path
+from .bucket_state import MAX_NESTING, BucketState, BucketTx, Path
 from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
@@ -285,14 +285,22 @@ class NestingBucket(BucketState):
     def inspect(self) -> BucketStructure:
         """Return the tree of buckets from here down, each with its number of pairs. Walks the whole tree."""
         self._require_open()
-        return self._structure(0)
+        return self._structure(set())
 
-    def _structure(self, level: int) -> BucketStructure:
-        if level > _MAX_NESTING:
-            raise CorruptError(self._ref.root, f"buckets are nested deeper than {_MAX_NESTING} levels")
+    def _structure(self, seen: set[Pgid]) -> BucketStructure:
+        self._require_new(seen)
         name = self._path[-1] if self._path else b"root"
         key_n = sum(value is not None for _, value in walk(self, make_range(None, None, None), False, iter))
-        return BucketStructure(name, key_n, [nested._structure(level + 1) for _, nested in self.buckets()])
+        return BucketStructure(name, key_n, [nested._structure(seen) for _, nested in self.buckets()])
 
+    def _require_new(self, seen: set[Pgid]) -> None:
+        """Take note of the bucket's root page; in a sound file no other bucket has it.
 
-_MAX_NESTING = 300
+        Raises:
+            CorruptError: It was seen before: the buckets are nested in a circle, or share a tree.
+        """
+        root = self._ref.root
+        if root in seen or len(self._path) > MAX_NESTING:
+            raise CorruptError(root, f"bucket {self._path[-1]!r} has the tree of another one, or is nested too deep")
+        if root:
+            seen.add(root)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from .format import ELEMENT_SIZE, HEADER_SIZE, MAX_PAGE_ITEMS, Pgid
 from .hot import WeakLeaf
-from .hot.pure_node import Item, encode_page, page_items
+from .hot.pure_node import Item, encode_page, page_items, used_size
 from .hot.raw_page import RawPage
 
 Load = Callable[[Pgid], RawPage]
@@ -69,7 +69,7 @@ class _Branch:
 
     @property
     def size(self) -> int:
-        return HEADER_SIZE + sum(ELEMENT_SIZE + len(child.key) for child in self.children)
+        return HEADER_SIZE + sum([ELEMENT_SIZE + len(child.key) for child in self.children])
 
 
 _Node = _Leaf | _Branch
@@ -136,10 +136,9 @@ class _Planner:
     def _open(self, item: Item) -> _Node:
         """Return an untouched child as a node that can be joined."""
         page = self._load(item.child)
-        items = page_items(page)
         if page.is_leaf:
-            return _Leaf(item.key, [page], HEADER_SIZE + sum(i.size for i in items), page.item_count)
-        return _Branch(item.key, [page], list(items))
+            return _Leaf(item.key, [page], used_size(page), page.item_count)
+        return _Branch(item.key, [page], list(page_items(page)))
 
     def _join(self, parent: _Branch, left: _Node, right: _Node) -> None:
         """Make `right` a part of its left neighbour."""
@@ -172,7 +171,7 @@ class _Planner:
         return first.pgid
 
     def _override(self, page: RawPage, items: list[Item]) -> None:
-        size = HEADER_SIZE + sum(item.size for item in items)
+        size = HEADER_SIZE + sum([ELEMENT_SIZE + len(key) + len(value) for key, value, _, _ in items])
         self.overrides[page.pgid] = encode_page(page.pgid, page.is_leaf, items, size, page.pages - 1)
 
 

@@ -18,8 +18,6 @@ from .hot.raw_page import load_page
 from .options import MAX_FILL_PERCENT, MIN_FILL_PERCENT
 from .tree import BucketRef
 
-_MARK_BITS = {Mark.DELETED: MARK_DELETE, Mark.ERASED: MARK_ERASE}
-
 
 def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> bytes | None:
     """Write a bucket's changes and those of all buckets below it.
@@ -90,17 +88,19 @@ def _collect(bucket: BucketState, nested: dict[bytes, bytes]) -> tuple[list[byte
         return keys, list(changes.values()), None  # type: ignore[arg-type]  # no marks: all are bytes
     values: list[bytes] = []
     marks: list[int] = []
+    deleted, nested_mark = Mark.DELETED, Mark.NESTED
     for key, value in changes.items():
-        force = MARK_FORCE if key in bucket._retyped else 0
         if isinstance(value, bytes):
             values.append(value)
-            marks.append(force)
-        elif value is Mark.NESTED:
+            marks.append(0)
+        elif value is nested_mark:
             values.append(nested.pop(key, b"") or stored_value(bucket._children[key]))
             marks.append(MARK_BUCKET | MARK_FORCE)
         else:
             values.append(b"")
-            marks.append(_MARK_BITS[value] | force)
+            marks.append(MARK_DELETE if value is deleted else MARK_ERASE)
+    if bucket._retyped:
+        marks = [mark | (MARK_FORCE if key in bucket._retyped else 0) for key, mark in zip(keys, marks, strict=True)]
     keys += nested
     values += nested.values()
     marks += [MARK_BUCKET] * len(nested)

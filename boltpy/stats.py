@@ -39,8 +39,19 @@ class TxStats:
 
     def add(self, other: TxStats) -> None:
         """Add the counters of `other` to these."""
-        for name in _TX_FIELDS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # Spelled out: this runs at the end of every transaction.
+        self.page_count += other.page_count
+        self.page_alloc += other.page_alloc
+        self.cursor_count += other.cursor_count
+        self.node_count += other.node_count
+        self.node_deref += other.node_deref
+        self.rebalance += other.rebalance
+        self.rebalance_time += other.rebalance_time
+        self.split += other.split
+        self.spill += other.spill
+        self.spill_time += other.spill_time
+        self.write += other.write
+        self.write_time += other.write_time
 
     def __add__(self, other: TxStats) -> TxStats:
         total = replace(self)

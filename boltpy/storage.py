@@ -11,12 +11,13 @@ import fcntl
 import os
 import stat
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
 from typing import BinaryIO, Protocol, TypeAlias
 
-from .errors import DatabaseError, InvalidDatabaseError, LockTimeoutError, StorageError
+from .errors import InvalidDatabaseError, LockTimeoutError, StorageError
 from .options import Opener
 
 PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -78,59 +79,67 @@ class FileStorage:
     def lock(self, *, shared: bool, timeout: float | None) -> None:
         """Take the flock(2) that Go's bbolt takes: shared to read, exclusive to write."""
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        if not timeout:
-            with self._told("lock"):
-                fcntl.flock(self._fd, kind)
-            return
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout if timeout else None
         while True:
             try:
-                with self._told("lock"):
-                    fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+                fcntl.flock(self._fd, kind | (fcntl.LOCK_NB if deadline else 0))
                 return
-            except StorageError as error:
-                if not isinstance(error.__cause__, BlockingIOError):
-                    raise
-            left = deadline - time.monotonic()
+            except BlockingIOError:
+                left = (deadline or 0) - time.monotonic()
+            except OSError as error:
+                raise self._error("lock", error) from error
             if left <= 0:
-                raise LockTimeoutError(self.path, timeout)
+                raise LockTimeoutError(self.path, timeout or 0)
             time.sleep(min(_LOCK_POLL_SECONDS, left))
 
     def size(self) -> int:
         """Return the file's length in bytes."""
-        with self._told("measure"):
+        try:
             return os.fstat(self._fd).st_size
+        except OSError as error:
+            raise self._error("measure", error) from error
 
     def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset` on."""
-        with self._told("read"):
+        try:
             return os.pread(self._fd, count, offset)
+        except OSError as error:
+            raise self._error("read", error) from error
 
     def map(self, size: int, flags: int) -> mmap:
         """Map the first `size` bytes, shared and read-only."""
-        with self._told("map"):
+        try:
             if flags:
-                mapped = mmap(self._fd, size, flags=MAP_SHARED | flags, prot=PROT_READ)
-            else:
-                mapped = mmap(self._fd, size, access=ACCESS_READ)
-        return mapped
+                return mmap(self._fd, size, flags=MAP_SHARED | flags, prot=PROT_READ)
+            return mmap(self._fd, size, access=ACCESS_READ)
+        except (OSError, ValueError, OverflowError) as error:
+            raise self._error("map", error) from error
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write all of `data`, going on after short writes."""
-        with self._told("write"):
+        try:
             written = os.pwrite(self._fd, data, offset)
             while written < len(data):
                 written += os.pwrite(self._fd, memoryview(data)[written:], offset + written)
+        except (OSError, OverflowError) as error:
+            raise self._error("write", error) from error
 
     def grow(self, size: int) -> None:
         """Extend the file with zeros to `size` bytes."""
-        with self._told("grow"):
+        try:
             os.ftruncate(self._fd, size)
+        except (OSError, OverflowError) as error:
+            raise self._error("grow", error) from error
 
     def sync(self) -> None:
         """Wait until data and length are on the disk (fdatasync where there is one)."""
-        with self._told("sync"):
-            getattr(os, "fdatasync", os.fsync)(self._fd)
+        try:
+            if hasattr(os, "fdatasync"):
+                os.fdatasync(self._fd)
+            else:
+                os.fsync(self._fd)
+        except OSError as error:
+            raise self._error("sync", error) from error
 
     def close(self) -> None:
         """Unlock and close."""
@@ -140,19 +149,20 @@ class FileStorage:
         # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name.
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_UN)
-        with self._told("close"):
-            os.close(fd)
-
-    @contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
-        if self._fd < 0 and doing != "close":
-            raise DatabaseError(f"cannot {doing} {self.path}: it is closed")
         try:
-            yield
-        except (OSError, ValueError, OverflowError) as error:
-            errno = getattr(error, "errno", None) or 0
-            what = getattr(error, "strerror", None) or str(error)
-            raise StorageError(errno, f"cannot {doing} the database file: {what}", self.path) from error
+            os.close(fd)
+        except OSError as error:
+            raise self._error("close", error) from error
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", -1) >= 0:
+            self.close()
+            warnings.warn(f"database {self.path} was never closed", ResourceWarning, source=self, stacklevel=2)
+
+    def _error(self, doing: str, error: Exception) -> StorageError:
+        errno = getattr(error, "errno", None) or 0
+        what = getattr(error, "strerror", None) or str(error)
+        return StorageError(errno, f"cannot {doing} the database file: {what}", self.path)
 
 
 def lock_memory(mapped: mmap) -> None:

@@ -48,8 +48,8 @@ class TxHost(Protocol):
     def _end(self, tx: Tx) -> None:
         """Take note that a transaction has ended."""
 
-    def _free_pages(self) -> array[int] | None:
-        """Return all free and pending pages; None if they were not loaded."""
+    def _freelist_is_loaded(self) -> bool:
+        """Return whether the DB knows its free pages."""
 
 
 class Tx:
@@ -75,6 +75,7 @@ class Tx:
         self._plain_buckets = db._plain_buckets
         self._freed = array("Q")
         self._lent: list[memoryview] = []
+        self._free: frozenset[Pgid] | None = None
         self._hooks: list[Callable[[], object]] = []
         # A read transaction keeps no bucket: without a circle of references, a leaked one ends at once.
         self._written_root: Bucket | None = Bucket(self, snapshot.root, ()) if writable else None
@@ -119,6 +120,8 @@ class Tx:
         return view
 
     def _forget_below(self, path: Path) -> None:
+        if not self._plain_buckets:
+            return
         stale = [known for known in self._plain_buckets if known[: len(path)] == path]
         self._plain_buckets.difference_update(stale)
 
@@ -265,16 +268,17 @@ class Tx:
             CorruptError: The page lies beyond the end of the file.
         """
         self._require_open()
-        free = self.db._free_pages()
-        if free is None:
+        if not self.db._freelist_is_loaded():
             raise FreePagesNotLoadedError
+        if self._free is None:
+            self._free = frozenset(self._free_now())
         if not 0 <= pgid < self._meta.hwm:
             return None
         pages = self._snapshot.pages
         if (pgid + 1) * pages.page_size > pages.length:
             raise CorruptError(pgid, f"lies beyond the end of the file ({pages.length} bytes are mapped)")
         kind, count, overflow = page_type(pages, pgid)
-        return PageInfo(pgid, "free" if pgid in free else kind, count, overflow)
+        return PageInfo(pgid, "free" if pgid in self._free else kind, count, overflow)
 
     def check(self, from_page: Pgid | None = None) -> Iterator[Problem]:
         """Check the database as last committed and yield what is wrong; nothing if all is well.

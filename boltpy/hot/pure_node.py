@@ -37,12 +37,35 @@ class Item(NamedTuple):
 
 def page_items(page: RawPage) -> list[Item]:
     """Return all items of a page, checked."""
-    items = []
-    for i in range(page.item_count):
-        e = page.element(i)
-        raw = bytes(page.map[e.key_at : e.value_at + e.vsize])
-        items.append(Item(raw[: e.ksize], raw[e.ksize :], e.flags, e.child))
+    raw = bytes(page.map[page.at : page.at + page.size])
+    elements = raw[HEADER_SIZE : HEADER_SIZE + page.item_count * ELEMENT_SIZE]
+    items: list[Item] = []
+    at = HEADER_SIZE
+    if page.is_leaf:
+        for flags, pos, ksize, vsize in LEAF_ELEMENT.iter_unpack(elements):
+            value_at = at + pos + ksize
+            if value_at + vsize > page.size or not ksize:
+                page.element(len(items))  # says what is wrong
+            items.append(Item(raw[at + pos : value_at], raw[value_at : value_at + vsize], flags, 0))
+            at += ELEMENT_SIZE
+    else:
+        for pos, ksize, child in BRANCH_ELEMENT.iter_unpack(elements):
+            if at + pos + ksize > page.size or not ksize:
+                page.element(len(items))
+            items.append(Item(raw[at + pos : at + pos + ksize], b"", 0, child))
+            at += ELEMENT_SIZE
     return items
+
+
+def used_size(page: RawPage) -> int:
+    """Return the bytes that a page's items take, header included; bytes between them do not count."""
+    elements = page.map[page.at + HEADER_SIZE : page.at + HEADER_SIZE + page.item_count * ELEMENT_SIZE]
+    size: int = HEADER_SIZE + len(elements)
+    if page.is_leaf:
+        size += sum([ksize + vsize for _, _, ksize, vsize in LEAF_ELEMENT.iter_unpack(elements)])
+    else:
+        size += sum([ksize for _, ksize, _ in BRANCH_ELEMENT.iter_unpack(elements)])
+    return size
 
 
 def split(items: list[Item], page_size: int, threshold: int) -> list[tuple[list[Item], int]]:
