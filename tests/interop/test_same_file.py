@@ -192,6 +192,24 @@ def test_the_same_calls_leave_the_same_file(
         assert go.check() == []
 
 
+@pytest.mark.parametrize("deleted", [17, 18, 35, 36])
+@pytest.mark.parametrize("leaf", [0, 1, 3, 4])
+def test_one_page_at_the_merge_threshold_leaves_the_same_file(
+    peer: GoPeer, tmp_path: Path, leaf: int, deleted: int
+) -> None:
+    """Leaves of 36 items of 56 bytes and a last one of 56; with 18 items left a leaf is a quarter of a page."""
+    ours, theirs = tmp_path / "ours.db", tmp_path / "theirs.db"
+    load = MADE + [Change("put", B, b"%08d" % i, b"v" * 32) for i in range(200)]
+    deletes = [Change("delete", B, b"%08d" % (36 * leaf + i)) for i in range(deleted)]
+    with boltpy.open(ours, no_sync=True, page_size=4096) as db, peer.open(theirs, no_sync=True, page_size=4096) as go:
+        for changes in (load, deletes):
+            update(db, changes)
+            go.update(changes)
+        joins = deleted >= 18 and leaf < 4
+        assert go.stats(B)["bucket"]["leaf_page_n"] == (4 if joins else 5)
+    assert file_hash(ours) == file_hash(theirs)
+
+
 @pytest.mark.parametrize("page_size", [1024, 3000, 4096, 65536, 1 << 20])
 def test_a_new_file_is_the_same_before_any_commit(peer: GoPeer, tmp_path: Path, page_size: int) -> None:
     ours, theirs = tmp_path / "ours.db", tmp_path / "theirs.db"
