@@ -95,6 +95,7 @@ class DB:
         self._writer_thread = 0
         self._closing = False
         self._failure = ""
+        self._in_doubt = False
         self._open_txs: dict[int, weakref.ref[Tx]] = {}
         self._readers: dict[int, int] = {}
         self._stats = Stats()
@@ -220,6 +221,8 @@ class DB:
             self._require_open()
             if self._storage.size() < self._mapping.size:
                 raise CorruptError(None, f"{self.path} was cut short while it was open")
+            if writable and self._in_doubt:
+                raise DatabaseNotOpenError("database must be reopened: a commit was interrupted in its last step")
             if writable and self._meta.txid >= _LAST_TXID:
                 raise CorruptError(None, f"meta page says txid {self._meta.txid}: no transaction can follow")
             if writable and self._freelist is not None:
@@ -282,6 +285,9 @@ class DB:
             freelist.undo(allocation)
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
+        # Should an interrupt hit between here and the last line of this block, no writer may go on: it would take
+        # this txid again, and pages that the new state uses.
+        self._in_doubt = True
         try:
             self._committer.write_meta(meta, root)
         except BaseException as error:
@@ -292,6 +298,7 @@ class DB:
         with self._lock:
             freelist.committed(meta.txid, tx._freed, allocation, readers_open=bool(self._readers))
             self._meta, self._mapping = meta, mapping
+            self._in_doubt = False
         self._learn(root._known_plain())
         self._log.debug("committed txid %d to %s", meta.txid, self.path)
 

@@ -98,8 +98,8 @@ class Freelist:
             self._taken[txid] = allocation.taken
 
     def undo(self, allocation: Allocation) -> None:
-        """Give back what a failed commit took."""
-        self.spans.add(descending(allocation.taken))
+        """Give back what a failed commit took. An interrupt may have left a page noted and yet in its place."""
+        self.spans.add(descending(set(allocation.taken).difference(self.spans.ids())))
 
 
 class Allocation:

@@ -42,7 +42,7 @@ def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> 
     changes = hot.sorted_changes(keys, values, marks)
     page_size = merger.page_size
     tree, overrides, joined = bucket._tree, {}, False
-    if marks is not None and bucket._ref.root:
+    if bucket._marked and bucket._ref.root:  # only deletes make pages join
         started = perf_counter()
         limit = int(page_size * bucket.fill_percent) // 2
         weak = merger.weak(tree, changes, limit)

@@ -29,7 +29,8 @@ enum { MARK_BUCKET = 1, MARK_FORCE = 2, MARK_DELETE = 4, MARK_ERASE = 8, MARKS =
 /* what a change does to the node: kept beside the marks in flags */
 enum { OP_NONE = 0, OP_REPLACE = 0x100, OP_INSERT = 0x200, OP_REMOVE = 0x300, OP_MASK = 0x300 };
 /* answers of bp_merge_run, as native.py knows them */
-enum { BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6, BP_UNCHANGED = 7 };
+enum { BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6, BP_UNCHANGED = 7,
+       BP_TOO_LARGE = 8 };
 /* how to scan, as pure_read.SCAN_* */
 enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4 };
 
@@ -94,6 +95,8 @@ static int load_page(const bp_source *src, uint64_t pgid, bp_frame *p, bp_error 
     if (!LIKELY(pgid < src->len / ps))
         return fail(err, E_BEYOND_FILE, pgid, src->len);
     at = src->map + pgid * ps;
+    for (int i = 64; i < 832; i += 64)
+        PREFETCH(at + i);
     if (!LIKELY(load64(at) == pgid))
         return fail(err, E_WRONG_ID, pgid, load64(at));
     overflow = load32(at + 12);
@@ -970,6 +973,8 @@ static int emit(bp_merge *m, bp_item *items)
         bp_item entry = {0};
         uint64_t id, pages, used;
         cut(m, f, changes, nchanges, &n, &size);
+        if (size > UINT32_MAX)
+            return BP_TOO_LARGE;        /* an element could not say where its key is */
         pages = (size + ps - 1) / ps;
         m->need = pages * ps;
         if (pages * ps > m->out_cap - m->out_len || m->writes_n == m->writes_cap || m->freed_n == m->freed_cap)

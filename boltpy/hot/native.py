@@ -13,12 +13,13 @@ from typing import Any, Final, cast
 from ..errors import CorruptError, IncompatibleValueError, InvariantError
 from ..format import Pgid
 from ._kernels import ffi, lib
+from .pure_node import node_too_large
 from .pure_read import Found, Run
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
 from .raw_page import Map, Source, Tree, corrupt
 
 # What bp_merge_run answers (enum BP_...).
-_DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED = range(8)
+_DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED, _TOO_LARGE = range(9)
 
 _OUT_BYTES: Final = 512 * 1024  # stays in the processor's cache while pages are made
 _STACK_ITEMS: Final = 4096
@@ -289,6 +290,8 @@ class Merger:
             i = m.err.info
             is_put = not changes.items[i].flags & 1
             raise IncompatibleValueError(changes.key(i), "a nested bucket" if is_put else "a plain key")
+        if answer == _TOO_LARGE:
+            raise node_too_large()
         raise InvariantError(f"page {m.frame[m.depth].pgid} lost all its items and was not taken out of the tree")
 
 

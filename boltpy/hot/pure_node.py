@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from ..errors import LimitError
 from ..format import (
     BRANCH,
     BRANCH_ELEMENT,
@@ -85,6 +86,11 @@ def split(items: list[Item], page_size: int, threshold: int) -> list[tuple[list[
         size -= taken - HEADER_SIZE
     parts.append((items, size))
     return parts
+
+
+def node_too_large() -> LimitError:
+    """Return the error for a node whose elements could not say where their keys are, with 32 bits."""
+    return LimitError("the values of up to four neighbouring keys take 4 GiB or more, which no page can hold")
 
 
 def encode_page(pgid: Pgid, is_leaf: bool, items: list[Item], size: int, overflow: int = 0) -> bytes:

@@ -13,8 +13,11 @@ from typing import Final, NamedTuple, Protocol
 
 from ..errors import IncompatibleValueError, InvariantError
 from ..format import BUCKET_ENTRY, HEADER_SIZE, MAX_DEPTH, PAGE_HEADER, Pgid
-from .pure_node import Item, encode_page, page_items, split
+from .pure_node import Item, encode_page, node_too_large, page_items, split
 from .raw_page import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Tree, corrupt, load_page, load_root, raw_page
+
+# An element tells the distance to its key in 32 bits.
+_MAX_NODE_SIZE: Final = 2**32 - 1
 
 # Marks of a change. A plain put has none.
 MARK_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
@@ -236,6 +239,8 @@ class _Merge:
         self._free(page)
         entries = []
         for part, size in split(items, self._merger.page_size, self._threshold):
+            if size > _MAX_NODE_SIZE:
+                raise node_too_large()
             count = -(-size // self._merger.page_size)
             pgid = self._allocate(count)
             image = encode_page(pgid, page.is_leaf, part, count * self._merger.page_size, count - 1)
