@@ -141,7 +141,7 @@ def scan(
         if bound is not None and (found < bound if reverse else found >= bound):
             break
         if seen == max_items:
-            return runs, last, False
+            return runs, last if seen else None, False
         if last is not None and (found > last if reverse else found < last) or (found == last and strict):
             raise corrupt(OUT_OF_ORDER, page.pgid, i)
         strict = True

@@ -133,9 +133,12 @@ class Merger:
                 for _, pgid, start, end in _children(page, changes, lo, hi):
                     visit(_child(tree, {}, pgid, depth + 1)[0], start, end, depth + 1)
                 return
-            items, _, shrunk = _merge_leaf(page, changes, lo, hi)
+            plan = _plan_leaf(page, changes[lo:hi])
+            if not plan.shrunk or not depth:
+                return
+            items = _merge_leaf(page, changes[lo:hi], plan)
             size = HEADER_SIZE + sum(item.size for item in items)
-            if shrunk and depth and (size <= limit or len(items) <= 1):
+            if size <= limit or len(items) <= 1:
                 found.append(WeakLeaf(page.pgid, size, len(items), changes[lo].key))
 
         root = load_root(tree)
@@ -216,8 +219,9 @@ class _Merge:
     def _node(self, page: RawPage, lo: int, hi: int, depth: int, dirty: bool) -> list[Item] | None:
         """Return the node's new items, its children spilled; None if nothing changes."""
         if page.is_leaf:
-            items, changed, _ = _merge_leaf(page, self._changes, lo, hi)
-            return items if changed or dirty else None
+            own = self._changes[lo:hi]
+            plan = _plan_leaf(page, own)
+            return _merge_leaf(page, own, plan) if plan.changed or dirty else None
         entries: dict[int, list[Item]] = {}
         for slot, pgid, start, end in _children(page, self._changes, lo, hi):
             child, child_dirty = _child(self._tree, self._overrides, pgid, depth + 1)
@@ -229,7 +233,7 @@ class _Merge:
             entries[slot] = self._spill(child, new)
         if not entries and not dirty:
             return None
-        items = []
+        items: list[Item] = []
         for slot, item in enumerate(page_items(page)):
             items.extend(entries.get(slot, (item,)))
         return items
@@ -310,17 +314,24 @@ def _children(page: RawPage, changes: Changes, lo: int, hi: int) -> list[tuple[i
     return children
 
 
-def _merge_leaf(page: RawPage, changes: Changes, lo: int, hi: int) -> tuple[list[Item], bool, bool]:
-    """Return a leaf's items with its changes, whether anything changed, and whether anything was deleted."""
-    old = page_items(page)
-    items: list[Item] = []
+class _LeafPlan(NamedTuple):
+    """What the changes do to a leaf: for each its position among the old items, and whether its key is there."""
+
+    places: list[tuple[int, bool]]
+    changed: bool
+    shrunk: bool
+
+
+def _plan_leaf(page: RawPage, changes: Changes) -> _LeafPlan:
+    """Look up where the changes of a leaf belong. Only what the search meets is checked."""
+    places: list[tuple[int, bool]] = []
     changed = shrunk = False
     done = 0
-    for change in changes[lo:hi]:
+    for change in changes:
         pos, found = page.lower_bound(change.key, done)
-        items += old[done:pos]
+        places.append((pos, found))
         done = pos + found
-        was_bucket = found and bool(old[pos].flags & BUCKET_ENTRY)
+        was_bucket = found and bool(page.element(pos).flags & BUCKET_ENTRY)
         if found and was_bucket != bool(change.marks & MARK_BUCKET) and not change.marks & MARK_FORCE:
             raise IncompatibleValueError(change.key, "a nested bucket" if was_bucket else "a plain key")
         if change.marks & (MARK_DELETE | MARK_ERASE):
@@ -328,6 +339,18 @@ def _merge_leaf(page: RawPage, changes: Changes, lo: int, hi: int) -> tuple[list
             changed |= effective
             shrunk |= effective
         else:
-            items.append(Item(change.key, change.value, change.marks & MARK_BUCKET, 0))
             changed = True
-    return items + old[done:], changed, shrunk
+    return _LeafPlan(places, changed, shrunk)
+
+
+def _merge_leaf(page: RawPage, changes: Changes, plan: _LeafPlan) -> list[Item]:
+    """Return a leaf's items with its changes."""
+    old = page_items(page)
+    items: list[Item] = []
+    done = 0
+    for change, (pos, found) in zip(changes, plan.places, strict=True):
+        items += old[done:pos]
+        done = pos + found
+        if not change.marks & (MARK_DELETE | MARK_ERASE):
+            items.append(Item(change.key, change.value, change.marks & MARK_BUCKET, 0))
+    return items + old[done:]
