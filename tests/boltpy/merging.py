@@ -1,0 +1,144 @@
+"""Merging changes into page images with either twin, and what must come of it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from boltpy.errors import MaxSizeReachedError
+from boltpy.hot.pure_write import MARK_BUCKET, MARK_DELETE, MARK_ERASE
+from tests.boltpy.twins import Entry, Image, Twin, View
+
+
+class Pages:
+    """Where a merge gets its pages from (a hot.Allocator); notes what was asked of `allocate`."""
+
+    def __init__(self, pool: Sequence[int], hwm: int, hwm_limit: int, last: int) -> None:
+        self.pool = array("Q", pool)
+        self.taken = array("Q")
+        self.hwm = hwm
+        self.hwm_limit = hwm_limit
+        self.asked: list[int] = []
+        self._last = last
+
+    def allocate(self, count: int) -> int:
+        self.asked.append(count)
+        if self.hwm + count > self._last:
+            raise MaxSizeReachedError(self.hwm + count, self._last)
+        self.hwm += count
+        return self.hwm - count
+
+
+@dataclass
+class Merged:
+    """What a merge returned and did."""
+
+    result: Any
+    written: dict[int, bytes] = field(default_factory=dict)
+    taken: list[int] = field(default_factory=list)
+    pool: list[int] = field(default_factory=list)
+    hwm: int = 0
+    asked: list[int] = field(default_factory=list)
+
+    def file(self, image: Image) -> bytes:
+        """The file after the merge."""
+        data = bytearray(image.data.ljust(self.hwm * image.page_size, b"\0"))
+        for pgid, page in self.written.items():
+            data[pgid * image.page_size : (pgid + 1) * image.page_size] = page
+        return bytes(data)
+
+
+Marked = Mapping[bytes, tuple[bytes, int]]
+"""Changes by key: (value, MARK_* bits)."""
+
+
+def sorted_changes(twin: Twin, changes: Marked) -> Any:
+    return twin.sorted_changes(
+        list(changes), [value for value, _ in changes.values()], [marks for _, marks in changes.values()]
+    )
+
+
+def merge(
+    twin: Twin,
+    image: Image,
+    changes: Marked,
+    *,
+    pool: Sequence[int] = (),
+    hwm_limit: int = 2**63,
+    last: int = 2**63,
+    threshold: int = 0,
+    inline_max: int = 0,
+    touch: bool = False,
+    root: int | None = None,
+    overrides: Mapping[int, bytes] | None = None,
+    merger: Any = None,
+) -> Merged:
+    """Merge changes into an image with one twin."""
+    allocator = Pages(pool, image.hwm, hwm_limit, last)
+    merged = Merged(None)
+    page_size = image.page_size
+
+    def write(pgid: int, raw: bytes | memoryview) -> None:
+        data = bytes(raw)
+        assert data
+        assert len(data) % page_size == 0
+        for i in range(0, len(data), page_size):
+            number = pgid + i // page_size
+            assert number not in merged.written, f"page {number} was written twice"
+            merged.written[number] = data[i : i + page_size]
+
+    view = View(twin, image if root is None else Image(page_size, image.data, root, image.inline, image.hwm))
+    merger = merger or twin.Merger(page_size)
+    merger.begin(allocator, write)
+    merged.result = merger.merge(
+        view.tree,
+        sorted_changes(twin, changes),
+        threshold=threshold or page_size // 2,
+        inline_max=inline_max,
+        touch=touch,
+        overrides=overrides or {},
+    )
+    merger.flush()
+    merged.result = merged.result._replace(freed=list(merged.result.freed))
+    merged.taken, merged.pool = sorted(allocator.taken), list(allocator.pool)
+    merged.hwm, merged.asked = allocator.hwm, allocator.asked
+    return merged
+
+
+def weak(twin: Twin, image: Image, changes: Marked, limit: int) -> list[tuple[Any, ...]]:
+    """The leaves that the changes leave weak: (pgid, size, item count, first changed key)."""
+    view = View(twin, image)
+    merger = twin.Merger(image.page_size)
+    return [tuple(leaf) for leaf in merger.weak(view.tree, sorted_changes(twin, changes), limit)]
+
+
+def applied(entries: Sequence[Entry], changes: Marked) -> list[Entry]:
+    """What a merge must leave, by its definition."""
+    left = {key: (flags, value) for flags, key, value in entries}
+    for key, (value, marks) in changes.items():
+        if marks & (MARK_DELETE | MARK_ERASE):
+            left.pop(key, None)
+        else:
+            left[key] = (marks & MARK_BUCKET, value)
+    return [(flags, key, value) for key, (flags, value) in sorted(left.items())]
+
+
+def puts(*keys: bytes, value: bytes = b"new") -> dict[bytes, tuple[bytes, int]]:
+    return dict.fromkeys(keys, (value, 0))
+
+
+def deletes(*keys: bytes, marks: int = MARK_DELETE) -> dict[bytes, tuple[bytes, int]]:
+    return dict.fromkeys(keys, (b"", marks))
+
+
+@contextmanager
+def buffers(**sizes: int) -> Iterator[None]:
+    """Let the C kernels work with other buffers: with small ones they must stop and be taken up again."""
+    with ExitStack() as patches:
+        for name, size in sizes.items():
+            patches.enter_context(mock.patch(f"boltpy.hot.native.{name}", size))
+        yield

@@ -1,0 +1,268 @@
+"""The writing kernels: both twins sort alike, and make the same pages of the same tree and the same changes."""
+
+from __future__ import annotations
+
+import random
+from array import array
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boltpy.errors import CorruptError, IncompatibleValueError, InvariantError, MaxSizeReachedError
+from boltpy.hot.pure_write import MARK_BUCKET, MARK_DELETE, MARK_ERASE, MARK_FORCE
+from tests.boltpy.merging import applied, deletes, merge, puts, weak
+from tests.boltpy.twins import (
+    NATIVE,
+    PURE,
+    Image,
+    Twin,
+    each_twin,
+    leaf_image,
+    make_inline,
+    make_tree,
+    needs_native,
+    numbered,
+    outcome,
+    page_of,
+    walk,
+)
+
+# Sorting.
+
+PREFIXED = st.builds(lambda prefix, rest: prefix + rest, st.sampled_from([b"", b"x" * 20, b"\xff" * 9]), st.binary())
+PLAIN_KEYS = st.lists(
+    st.one_of(st.binary(min_size=1, max_size=3), PREFIXED, st.integers(1, 12).map(lambda n: b"\x00" * n)).filter(bool),
+    unique=True,
+    max_size=200,
+)
+
+
+def in_order(twin: Twin, keys: list[bytes]) -> list[bytes]:
+    changes = twin.sorted_changes(keys, keys, None)
+    if twin is PURE:
+        assert all(change.key == change.value for change in changes)
+        return [change.key for change in changes]
+    return [changes.key(i) for i in range(changes.n)]
+
+
+@each_twin
+@given(PLAIN_KEYS)
+def test_changes_are_sorted_as_python_sorts_bytes(twin: Twin, keys: list[bytes]) -> None:
+    assert in_order(twin, keys) == sorted(keys)
+
+
+@each_twin
+@pytest.mark.parametrize("count", [0, 1, 2, 63, 64, 65, 5000])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng, i: b"%06d" % i,
+        lambda rng, i: b"a common prefix of many bytes" + b"%06d" % i,
+        lambda rng, i: b"\x00" * (i % 40 + 1) + rng.randbytes(i % 3),
+        lambda rng, i: b"\xff" * (i % 40 + 1) + rng.randbytes(i % 3),
+        lambda rng, i: b"k" * (i + 1),
+        lambda rng, i: rng.randbytes(1 + i % 30),
+        lambda rng, i: b"12345678" * (1 + i % 3) + rng.choice([b"", b"\x00", b"\x01", b"\xff"]) * (i % 5),
+    ],
+    ids=["numbers", "common prefix", "zeros", "ones", "prefixes of each other", "random", "equal first bytes"],
+)
+def test_large_and_awkward_sets_of_keys_are_sorted(twin: Twin, make: Any, count: int) -> None:
+    rng = random.Random(count)
+    keys = list({make(rng, i) for i in range(min(count, 600) if make(rng, 1) == b"kk" else count)})
+    rng.shuffle(keys)
+    assert in_order(twin, keys) == sorted(keys)
+    assert in_order(twin, sorted(keys)) == sorted(keys)
+    assert in_order(twin, sorted(keys, reverse=True)) == sorted(keys)
+
+
+# Lists of pages.
+
+
+@each_twin
+@pytest.mark.parametrize(
+    ("ids", "need", "index"),
+    [
+        ([], 1, -1), ([5], 1, 0), ([5], 2, -1), ([9, 8, 6, 5, 4, 2], 1, 5), ([9, 8, 6, 5, 4, 2], 2, 4),
+        ([9, 8, 6, 5, 4, 2], 3, 4), ([9, 8, 6, 5, 4, 2], 4, -1), ([12, 11, 10, 9, 4, 3], 3, 3),
+    ],
+)  # fmt: skip
+def test_the_lowest_run_that_is_long_enough_is_found(twin: Twin, ids: list[int], need: int, index: int) -> None:
+    assert twin.find_run(array("Q", ids), need) == index
+
+
+@each_twin
+def test_an_id_in_both_lists_or_twice_in_one_is_already_freed(twin: Twin) -> None:
+    assert twin.merge_ids(array("Q", [9, 4]), array("Q", [7, 2])) == array("Q", [9, 7, 4, 2])
+    assert twin.merge_ids(array("Q"), array("Q")) == array("Q")
+    for a, b in (([9, 4], [4]), ([9, 4, 4], [2]), ([3], [8, 8])):
+        with pytest.raises(CorruptError, match="already freed") as caught:
+            twin.merge_ids(array("Q", a), array("Q", b))
+        assert caught.value.pgid in (4, 8)
+
+
+IDS = st.sets(st.integers(2, 60) | st.integers(2, 2**64 - 2)).map(lambda ids: array("Q", sorted(ids, reverse=True)))
+
+
+@needs_native
+@given(IDS, IDS, st.integers(1, 6))
+def test_both_twins_merge_and_search_lists_of_pages_alike(a: array[int], b: array[int], need: int) -> None:
+    assert outcome(lambda: PURE.merge_ids(a, b)) == outcome(lambda: NATIVE.merge_ids(a, b))
+    assert PURE.find_run(a, need) == NATIVE.find_run(a, need)
+
+
+# Merging, case by case.
+
+
+@each_twin
+def test_a_put_rewrites_its_leaf_and_the_branches_above(twin: Twin) -> None:
+    image = make_tree(numbered(40), 1024, per_leaf=5)
+    changes = puts(b"0017", b"0017+")
+    merged = merge(twin, image, changes)
+    assert walk(merged.file(image), 1024, merged.result.root)[0] == applied(numbered(40), changes)
+    assert (merged.result.changed, merged.result.pages, merged.result.splits) == (True, 3, 0)
+    assert len(merged.written) == 3
+    old, new = walk(image.data, 1024, image.root)[1], walk(merged.file(image), 1024, merged.result.root)[1]
+    assert set(merged.result.freed) == old - new
+
+
+@each_twin
+def test_what_changes_nothing_writes_nothing(twin: Twin) -> None:
+    image = make_tree(numbered(40), 1024, per_leaf=5)
+    for changes in ({}, deletes(b"none", b"0017+")):
+        merged = merge(twin, image, changes)
+        assert (merged.result.changed, merged.result.root, merged.result.freed) == (False, image.root, [])
+        assert merged.written == {}
+    erased = merge(twin, image, deletes(b"0017+", marks=MARK_ERASE))
+    assert (erased.result.changed, len(erased.written)) == (True, 3)
+    assert walk(erased.file(image), 1024, erased.result.root)[0] == numbered(40)
+
+
+@each_twin
+def test_touch_writes_the_root_anew(twin: Twin) -> None:
+    for image, written in ((make_tree(numbered(3), 1024, 5), 1), (make_tree(numbered(40), 1024, 5), 1)):
+        merged = merge(twin, image, {}, touch=True)
+        assert (merged.result.changed, len(merged.written)) == (True, written)
+        assert merged.result.freed == [image.root]
+    empty = merge(twin, Image(1024, bytes(2048), 0), {}, touch=True)
+    assert page_of(empty.file(Image(1024, bytes(2048), 0)), 1024, empty.result.root) == (2, [], 1)
+
+
+@each_twin
+@pytest.mark.parametrize(
+    ("marks", "kind"), [(0, "a nested bucket"), (MARK_DELETE, "a nested bucket"), (MARK_BUCKET, "a plain key")]
+)
+def test_a_change_that_meets_the_other_kind_is_refused_unless_forced(twin: Twin, marks: int, kind: str) -> None:
+    entries = [(i % 2 * (kind != "a plain key"), b"%02d" % i, bytes(16)) for i in range(20)]
+    image = make_tree(entries, 1024, per_leaf=4)
+    key = b"11"
+    with pytest.raises(IncompatibleValueError, match=kind) as caught:
+        merge(twin, image, {b"01+": (b"", 0), key: (bytes(16), marks)})
+    assert caught.value.key == key
+    forced = {key: (bytes(16), marks | MARK_FORCE)}
+    merged = merge(twin, image, forced)
+    assert walk(merged.file(image), 1024, merged.result.root)[0] == applied(entries, forced)
+
+
+@each_twin
+def test_a_small_leaf_without_buckets_comes_back_inline(twin: Twin) -> None:
+    image = make_tree(numbered(4), 1024, per_leaf=4)
+    merged = merge(twin, image, puts(b"0001"), inline_max=256)
+    assert merged.result.inline == leaf_image(0, applied(numbered(4), puts(b"0001")))
+    assert (merged.result.root, merged.result.freed, merged.written) == (0, [2], {})
+    size = len(merged.result.inline)
+    assert merge(twin, image, puts(b"0001"), inline_max=size).result.inline == merged.result.inline
+    assert merge(twin, image, puts(b"0001"), inline_max=size - 1).result.inline is None
+    bucket = {b"b": (bytes(16), MARK_BUCKET)}
+    assert merge(twin, image, bucket, inline_max=256).result.inline is None
+    replaced = {b"b": (b"", MARK_DELETE | MARK_FORCE)}
+    with_bucket = make_tree([*numbered(3), (1, b"b", bytes(16))], 1024, per_leaf=4)
+    assert merge(twin, with_bucket, replaced, inline_max=256).result.inline == leaf_image(0, numbered(3))
+
+
+@each_twin
+def test_an_inline_bucket_grows_into_a_page(twin: Twin) -> None:
+    image = make_inline(numbered(4))
+    again = merge(twin, image, puts(b"0002"), inline_max=256)
+    assert again.result.inline == leaf_image(0, applied(numbered(4), puts(b"0002")))
+    grown = merge(twin, image, puts(b"large", value=bytes(300)), inline_max=256)
+    expected = applied(numbered(4), puts(b"large", value=bytes(300)))
+    assert walk(grown.file(image), 1024, grown.result.root)[0] == expected
+    assert (grown.result.freed, grown.result.inline) == ([], None)
+
+
+@each_twin
+def test_pages_come_from_the_pool_then_from_the_high_water_mark_then_from_the_allocator(twin: Twin) -> None:
+    changes = {b"%04d" % i: (bytes(100), 0) for i in range(40)} | {b"x": (bytes(3000), 0)}
+    image = Image(1024, bytes(30 * 1024), 0)
+    merged = merge(twin, image, changes, pool=[29, 17, 16, 9], hwm_limit=33)
+    assert merged.taken == [9, 16, 17, 29]
+    assert merged.pool == []
+    assert set(merged.asked) == {1, 4}
+    assert walk(merged.file(image), 1024, merged.result.root)[0] == applied([], changes)
+    assert merge(twin, image, changes, hwm_limit=0).asked.count(1) == merged.result.pages - 4
+
+
+@each_twin
+def test_an_allocator_that_refuses_ends_the_merge_with_its_error(twin: Twin) -> None:
+    changes = {b"%04d" % i: (bytes(100), 0) for i in range(40)}
+    with pytest.raises(MaxSizeReachedError):
+        merge(twin, Image(1024, bytes(2048), 0), changes, hwm_limit=5, last=6)
+
+
+@each_twin
+def test_a_merger_works_on_after_an_error(twin: Twin) -> None:
+    image = make_tree(numbered(40), 1024, per_leaf=5)
+    merger = twin.Merger(1024)
+    with pytest.raises(MaxSizeReachedError):
+        merge(twin, image, puts(b"0001"), hwm_limit=0, last=image.hwm, merger=merger)
+    with pytest.raises(CorruptError):
+        merge(twin, image.patched(2 * 1024, bytes(8)), puts(b"0039", b"0001"), merger=merger)
+    merged = merge(twin, image, puts(b"0001"), merger=merger)
+    assert walk(merged.file(image), 1024, merged.result.root)[0] == applied(numbered(40), puts(b"0001"))
+
+
+@each_twin
+def test_a_leaf_that_loses_all_items_must_have_been_taken_out_before(twin: Twin) -> None:
+    image = make_tree(numbered(10), 1024, per_leaf=5)
+    with pytest.raises(InvariantError, match="page 3 lost all its items"):
+        merge(twin, image, deletes(*[b"%04d" % i for i in range(5, 10)]))
+    single = make_tree(numbered(3), 1024, per_leaf=5)
+    merged = merge(twin, single, deletes(b"0000", b"0001", b"0002"))
+    assert page_of(merged.file(single), 1024, merged.result.root) == (2, [], 1)
+
+
+@each_twin
+def test_images_stand_in_for_committed_pages(twin: Twin) -> None:
+    image = make_tree(numbered(15), 1024, per_leaf=5)
+    joined = leaf_image(2, numbered(10))
+    root = image.data[image.root * 1024 :][: 16 + 48 + 12]
+    merged = merge(twin, image, puts(b"0007"), overrides={2: joined}, root=2)
+    assert walk(merged.file(image), 1024, merged.result.root)[0] == applied(numbered(10), puts(b"0007"))
+    assert merged.result.freed == [2]
+    unchanged = merge(twin, image, {}, overrides={image.root: root})
+    assert (unchanged.result.changed, unchanged.result.freed) == (True, [image.root])
+
+
+@each_twin
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [(bytes(15), "cut short"), (bytes(16), "type/flags: 0"), (leaf_image(2, numbered(2))[:40], "more than fit")],
+)
+def test_a_bad_image_is_refused(twin: Twin, override: bytes, reason: str) -> None:
+    with pytest.raises(CorruptError, match=reason):
+        merge(twin, make_tree(numbered(5), 1024, 5), puts(b"0001"), overrides={2: override})
+
+
+@each_twin
+def test_weak_leaves_are_those_that_deletes_leave_small(twin: Twin) -> None:
+    image = make_tree(numbered(25), 1024, per_leaf=5)
+    changes = deletes(b"0001") | deletes(*[b"%04d" % i for i in range(5, 9)]) | puts(b"0011")
+    changes |= deletes(*[b"%04d" % i for i in range(15, 20)]) | deletes(b"0024+", marks=MARK_ERASE) | deletes(b"0010+")
+    full = 16 + 5 * (16 + 4 + 5)
+    assert weak(twin, image, changes, 0) == [(3, 41, 1, b"0005"), (5, 16, 0, b"0015")]
+    assert [leaf[0] for leaf in weak(twin, image, changes, full - 25)] == [2, 3, 5]
+    assert [leaf[0] for leaf in weak(twin, image, changes, full)] == [2, 3, 5, 6]
+    assert weak(twin, make_tree(numbered(5), 1024, 5), deletes(b"0001"), 900) == []
+    assert weak(twin, Image(1024, bytes(2048), 0), deletes(b"0001"), 900) == []
