@@ -8,7 +8,7 @@ This module is the specification of the second half of `kernels.c`.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from ..errors import IncompatibleValueError, InvariantError
@@ -126,25 +126,8 @@ class Merger:
         Raises:
             CorruptError: A page of the tree breaks the format.
         """
-        found: list[WeakLeaf] = []
-
-        def visit(page: RawPage, lo: int, hi: int, depth: int) -> None:
-            if not page.is_leaf:
-                for _, pgid, start, end in _children(page, changes, lo, hi):
-                    visit(_child(tree, {}, pgid, depth + 1)[0], start, end, depth + 1)
-                return
-            plan = _plan_leaf(page, changes[lo:hi])
-            if not plan.shrunk or not depth:
-                return
-            items = _merge_leaf(page, changes[lo:hi], plan)
-            size = HEADER_SIZE + sum(item.size for item in items)
-            if size <= limit or len(items) <= 1:
-                found.append(WeakLeaf(page.pgid, size, len(items), changes[lo].key))
-
         root = load_root(tree)
-        if root is not None:
-            visit(root, 0, len(changes), 0)
-        return found
+        return [] if root is None else list(_weak_leaves(tree, changes, limit, root, (0, len(changes)), 0))
 
     def merge(
         self,
@@ -341,6 +324,21 @@ def _plan_leaf(page: RawPage, changes: Changes) -> _LeafPlan:
         else:
             changed = True
     return _LeafPlan(places, changed, shrunk)
+
+
+def _weak_leaves(
+    tree: Tree, changes: Changes, limit: int, page: RawPage, span: tuple[int, int], depth: int
+) -> Iterator[WeakLeaf]:
+    """Yield the weak leaves at and below a page; `span` are its changes."""
+    if not page.is_leaf:
+        for _, pgid, start, end in _children(page, changes, *span):
+            child = _child(tree, {}, pgid, depth + 1)[0]
+            yield from _weak_leaves(tree, changes, limit, child, (start, end), depth + 1)
+        return
+    items, _, shrunk = _merge_leaf(page, changes, *span)
+    size = HEADER_SIZE + sum(item.size for item in items)
+    if shrunk and depth and (size <= limit or len(items) <= 1):
+        yield WeakLeaf(page.pgid, size, len(items), changes[span[0]].key)
 
 
 def _merge_leaf(page: RawPage, changes: Changes, plan: _LeafPlan) -> list[Item]:
