@@ -43,10 +43,10 @@ class Write:
             image[self.offset : end] = self.data
 
     def torn(self, rng: random.Random) -> Write:
-        """The first sectors of this write, as a crash in the middle leaves it."""
+        """The first bytes of this write, as a crash in the middle leaves it; often too few for a whole meta."""
         if self.data is None:
             return self
-        return Write(self.offset, self.data[: 512 * rng.randrange(len(self.data) // 512 + 1)])
+        return Write(self.offset, self.data[: rng.choice([rng.randrange(len(self.data)), rng.randrange(80)])])
 
 
 class Recorder:
@@ -76,10 +76,11 @@ class Recorder:
     def images(self, before: bytes, rng: random.Random, each: int) -> list[bytes]:
         """What may be on disk if the power goes at any moment: `each` random choices for every moment."""
         found = {before}
-        for done in range(len(self.writes) + 1):
-            safe = max(number for number in self.synced if number <= done)
+        for done in range(1, len(self.writes) + 1):
+            # The moment is right before the sync, if one follows this write: that is the worst.
+            safe = max(number for number in self.synced if number < done)
             loose = self.writes[safe:done]
-            for attempt in range(each if loose else 1):
+            for attempt in range(each):
                 image = bytearray(before)
                 for write in self.writes[:safe]:
                     write.apply(image)
@@ -117,14 +118,14 @@ def test_a_power_cut_at_any_moment_of_a_commit_leaves_the_old_or_the_new_state(
     path, crashed = Path(db.path), tmp_path / "crashed.db"
     new = BucketModel()
     seen = {"old": 0, "new": 0}
-    for _ in range(sized(c=8, py=4, deep=100)):
+    for _ in range(sized(c=20, py=6, deep=100)):
         before, old = path.read_bytes(), new.copy()
         with pytest.MonkeyPatch.context() as monkeypatch:
             recorder = Recorder(path, monkeypatch)
             with db.update() as tx:
                 random_changes(tx, new, rng)
         assert recorder.synced[-1] == len(recorder.writes), "the last write of a commit was not synced"
-        for image in recorder.images(before, rng, sized(c=4, py=3, deep=20)):
+        for image in recorder.images(before, rng, sized(c=5, py=3, deep=20)):
             crashed.write_bytes(image)
             with boltpy.open(crashed) as after, after.view() as tx:
                 assert list(tx.check()) == []
