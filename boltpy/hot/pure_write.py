@@ -335,10 +335,14 @@ def _weak_leaves(
             child = _child(tree, {}, pgid, depth + 1)[0]
             yield from _weak_leaves(tree, changes, limit, child, (start, end), depth + 1)
         return
-    items, _, shrunk = _merge_leaf(page, changes, *span)
+    own = changes[slice(*span)]
+    plan = _plan_leaf(page, own)
+    if not plan.shrunk or not depth:
+        return
+    items = _merge_leaf(page, own, plan)
     size = HEADER_SIZE + sum(item.size for item in items)
-    if shrunk and depth and (size <= limit or len(items) <= 1):
-        yield WeakLeaf(page.pgid, size, len(items), changes[span[0]].key)
+    if size <= limit or len(items) <= 1:
+        yield WeakLeaf(page.pgid, size, len(items), own[0].key)
 
 
 def _merge_leaf(page: RawPage, changes: Changes, plan: _LeafPlan) -> list[Item]:
