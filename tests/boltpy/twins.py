@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -105,7 +105,7 @@ class Image:
     """A file in memory: pages from 2 on belong to one tree at `root`, or an inline image lies at `inline`."""
 
     page_size: int
-    data: bytes
+    data: bytes = field(repr=False)
     root: int
     inline: tuple[int, int] = (0, 0)
     hwm: int = 0

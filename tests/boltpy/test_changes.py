@@ -1,0 +1,112 @@
+"""The order of uncommitted keys: as sorted() has it, whenever it is asked for and however keys came."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boltpy.changes import Changes, KeyOrder, Mark
+from tests.boltpy.sizes import sized
+
+
+def expected(changes: Changes, key: bytes | None, *, reverse: bool, inclusive: bool) -> list[bytes]:
+    """The keys from `key` on, by definition."""
+
+    def belongs(found: bytes) -> bool:
+        if key is None or found == key:
+            return key is None or inclusive
+        return found < key if reverse else found > key
+
+    return sorted(filter(belongs, changes), reverse=reverse)
+
+
+def assert_in_order(order: KeyOrder, changes: Changes, keys: list[bytes | None]) -> None:
+    for key in keys:
+        for inclusive in (False, True):
+            assert list(order.upward(key, inclusive=inclusive)) == expected(
+                changes, key, reverse=False, inclusive=inclusive
+            )
+            assert list(order.downward(key, inclusive=inclusive)) == expected(
+                changes, key, reverse=True, inclusive=inclusive
+            )
+
+
+@pytest.mark.parametrize("key", [None, b"", b"k"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_no_changes_have_no_keys(key: bytes | None, reverse: bool) -> None:
+    assert list(KeyOrder({}).beside(key, reverse=reverse, inclusive=True)) == []
+
+
+def test_keys_beside_one_that_is_there_or_not() -> None:
+    changes: Changes = dict.fromkeys([b"c", b"a", b"e"], b"")
+    order = KeyOrder(changes)
+    assert list(order.beside(b"c", reverse=False, inclusive=True)) == [b"c", b"e"]
+    assert list(order.beside(b"c", reverse=False, inclusive=False)) == [b"e"]
+    assert list(order.beside(b"c", reverse=True, inclusive=True)) == [b"c", b"a"]
+    assert list(order.beside(b"c", reverse=True, inclusive=False)) == [b"a"]
+    assert list(order.beside(b"d", reverse=True, inclusive=True)) == [b"c", b"a"]
+    assert list(order.beside(b"z", reverse=False, inclusive=True)) == []
+    assert list(order.beside(b"", reverse=True, inclusive=True)) == []
+
+
+def test_a_mark_keeps_its_key_in_the_order() -> None:
+    changes: Changes = {b"b": b"", b"a": b""}
+    order = KeyOrder(changes)
+    assert list(order.upward(None, inclusive=True)) == [b"a", b"b"]
+    changes[b"a"] = Mark.DELETED
+    changes[b"c"] = Mark.NESTED
+    assert list(order.upward(None, inclusive=True)) == [b"a", b"b", b"c"]
+
+
+def test_the_largest_and_the_smallest_key_may_come_last() -> None:
+    changes: Changes = {b"%05d" % i: b"" for i in range(1000, 5000)}
+    order = KeyOrder(changes)
+    assert next(order.upward(None, inclusive=True)) == b"01000"
+    changes |= {b"99999": b"", b"00000": b""}
+    assert next(order.upward(None, inclusive=True)) == b"00000"
+    assert next(order.downward(None, inclusive=True)) == b"99999"
+    assert list(order.upward(b"04999", inclusive=False)) == [b"99999"]
+
+
+@pytest.mark.parametrize("arrival", ["ascending", "descending", "random", "in one place"])
+def test_keys_that_come_a_few_at_a_time_are_all_in_order(arrival: str) -> None:
+    rng = random.Random(arrival)
+    count = sized(c=6000, py=4000, deep=60_000)
+    numbers = list(range(count))
+    if arrival == "descending":
+        numbers.reverse()
+    elif arrival == "random":
+        rng.shuffle(numbers)
+    keys = [b"%07d" % number for number in numbers]
+    if arrival == "in one place":
+        keys = [b"a", b"z", *(b"m%07d" % number for number in numbers)]
+    changes: Changes = {}
+    order = KeyOrder(changes)
+    done = 0
+    while done < len(keys):
+        step = rng.choice([1, 7, 100, 700])
+        changes.update(dict.fromkeys(keys[done : done + step], b""))
+        done += step
+        probe = rng.choice(list(changes)[-50:])
+        here = sorted(changes)
+        at = here.index(probe)
+        assert list(order.upward(probe, inclusive=True)) == here[at:]
+        assert list(order.downward(probe, inclusive=False)) == here[:at][::-1]
+    assert list(order.upward(None, inclusive=True)) == sorted(keys)
+    assert list(order.downward(None, inclusive=True)) == sorted(keys, reverse=True)
+
+
+KEYS = st.binary(min_size=1, max_size=3)
+
+
+@given(st.lists(st.tuples(st.lists(KEYS, max_size=30), st.none() | KEYS), max_size=12))
+def test_the_order_is_that_of_sorted_whatever_is_added_between(steps: list[tuple[list[bytes], bytes | None]]) -> None:
+    changes: Changes = {}
+    order = KeyOrder(changes)
+    for added, probe in steps:
+        changes.update(dict.fromkeys(added, b""))
+        assert_in_order(order, changes, [probe, *added[:2]])
+    assert_in_order(order, changes, [None])
