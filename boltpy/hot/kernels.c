@@ -418,7 +418,7 @@ int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need)
 
 uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out)
 {
-    uint64_t last = UINT64_MAX;
+    const uint64_t *first = out;
     while (na || nb) {
         uint64_t id;
         if (!nb || (na && *a >= *b)) {
@@ -428,9 +428,9 @@ uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_
             id = *b++;
             nb--;
         }
-        if (id >= last)
+        if (out != first && id >= out[-1])
             return id;
-        last = *out++ = id;
+        *out++ = id;
     }
     return 0;
 }
@@ -781,7 +781,7 @@ int64_t bp_weak(bp_merge *m, bp_item *items, uint64_t limit, bp_weak_leaf *out, 
 /* ---- merging: from sizes to pages ------------------------------------------------------------------------- */
 
 /* Where the next part of the node ends: its items and bytes. bolt splits a node of more than 4 items that fills a
- * page, at the first item past the threshold, and leaves two items at least on both sides. */
+ * page, at the first item past the threshold, and leaves two items at least on the left, three on the right. */
 static void cut(const bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t *n, uint64_t *size)
 {
     uint64_t i = m->next_old, k = m->next_change, seen = 0, sum = HEADER;

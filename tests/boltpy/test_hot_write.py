@@ -102,7 +102,15 @@ def test_an_id_in_both_lists_or_twice_in_one_is_already_freed(twin: Twin) -> Non
         assert caught.value.pgid in (4, 8)
 
 
-IDS = st.sets(st.integers(2, 60) | st.integers(2, 2**64 - 2)).map(lambda ids: array("Q", sorted(ids, reverse=True)))
+IDS = st.sets(st.integers(2, 60) | st.integers(2, 2**64 - 1) | st.just(2**64 - 1)).map(lambda ids: array("Q", sorted(ids, reverse=True)))
+
+
+@each_twin
+def test_the_largest_number_is_an_id_like_any_other(twin: Twin) -> None:
+    largest = 2**64 - 1
+    assert twin.merge_ids(array("Q", [largest, 3]), array("Q", [5])) == array("Q", [largest, 5, 3])
+    with pytest.raises(CorruptError, match="already freed"):
+        twin.merge_ids(array("Q", [largest, 3]), array("Q", [largest]))
 
 
 @needs_native
