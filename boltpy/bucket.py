@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import TypeVar, cast, overload
+from typing import TypeVar, overload
 
 from . import hot
 from .bucket_state import BucketTx
@@ -64,20 +64,17 @@ class Bucket(NestingBucket):
             TxClosedError: The transaction has ended.
             CorruptError: A page on the way breaks the format.
         """
-        try:
-            if self._changes:
-                value = self._changes.get(key)  # type: ignore[arg-type]
-                if value is not None:
-                    return default if isinstance(value, Mark) else value
-            packed = _hot_get(self._tree, key, len(key))  # type: ignore[arg-type]
-        except (TypeError, ValueError):  # no bytes: a bytearray, a memoryview, or a mistake
-            if isinstance(key, bytes):
-                raise
-            return self.get(bytes_of(key), default)
+        if type(key) is not bytes:
+            key = bytes_of(key)
+        if self._changes:
+            value = self._changes.get(key)
+            if value is not None:
+                return default if isinstance(value, Mark) else value
+        packed = _hot_get(self._tree, key, len(key))
         if packed >= 0:
             at = packed >> SIZE_BITS
             return self._map[at : at + (packed & SIZE_MASK)]
-        place = self._look_up(cast(bytes, key))
+        place = self._look_up(key)
         return default if place is None else self._map[place[0] : place[1]]
 
     def _look_up(self, key: bytes) -> tuple[int, int] | None:
@@ -176,12 +173,10 @@ class Bucket(NestingBucket):
         if min(sizes) == 0 or max(sizes) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
             for key, value in new.items():
                 _check_sizes(key, value)
-        if not self._plain:
-            self._scan_for_nested(len(new) * 256)
-            if not self._plain:
-                for key in new:
-                    if self._names_nested(key):
-                        raise IncompatibleValueError(key, _A_BUCKET)
+        self._learn_from(len(new))
+        for key in () if self._plain else new:
+            if self._names_nested(key):
+                raise IncompatibleValueError(key, _A_BUCKET)
         self._changes.update(new)
         self._edits += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .bucket_state import MAX_NESTING
-from .errors import CorruptError
+from .errors import BucketError
 from .format import HEADER_SIZE, Pgid
 from .hot.raw_page import RawPage
 from .stats import BucketStats
@@ -22,7 +22,7 @@ def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:
 def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> BucketStats:
     # Each level of nesting is a level of Python's stack; bolt sets no limit, a cycle is found through `seen`.
     if level >= MAX_NESTING:
-        raise CorruptError(ref.root, f"buckets are nested deeper than {level} levels")
+        raise BucketError(f"buckets are nested deeper than {MAX_NESTING} levels")
     stats = BucketStats(bucket_n=1)
     nested = BucketStats()
     page_size = snapshot.meta.page_size

@@ -285,6 +285,7 @@ class DB:
             freelist.undo(allocation)
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
+        plain = root._known_plain()
         # Should an interrupt hit between here and the last line of this block, no writer may go on: it would take
         # this txid again, and pages that the new state uses.
         self._in_doubt = True
@@ -299,7 +300,7 @@ class DB:
             freelist.committed(meta.txid, tx._freed, allocation, readers_open=bool(self._readers))
             self._meta, self._mapping = meta, mapping
             self._in_doubt = False
-        self._learn(root._known_plain())
+        self._learn(plain)
         self._log.debug("committed txid %d to %s", meta.txid, self.path)
 
     def _learn(self, plain: set[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import Self
 
@@ -11,6 +12,7 @@ from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
 from .errors import (
+    BucketError,
     BucketExistsError,
     BucketNameRequiredError,
     BucketNotFoundError,
@@ -168,7 +170,8 @@ class NestingBucket(BucketState):
         self._tx._require_writable()
         name = bytes_of(name, "name")
         child = self._existing(name)
-        child._free_pages(set())
+        doomed = child._all_pages()  # before anything is changed: a damaged page ends it here
+        self._tx._freed.extend(doomed)
         self._disown(name)
         child._vanish()
 
@@ -189,15 +192,25 @@ class NestingBucket(BucketState):
         self._tree = self._snapshot.tree(BucketRef())
         self._tx = _DeletedBucketTx(self._tx, self._path[-1])
 
-    def _free_pages(self, seen: set[Pgid]) -> None:
-        """Free the committed pages of this bucket and of all that are nested in it now."""
-        waiting: list[NestingBucket] = [self]
+    def _all_pages(self) -> array[int]:
+        """Return the committed pages of this bucket and of all that are nested in it now."""
+        pages = array("Q")
+        seen: set[Pgid] = set()
+        waiting: list[tuple[BucketRef, BucketState | None]] = [(self._ref, self)]
         while waiting:
-            bucket = waiting.pop()
-            for page, _ in self._snapshot.tree_pages(bucket._ref, seen):
-                if page.pgid:
-                    self._tx._freed.extend(range(page.pgid, page.pgid + page.pages))
-            waiting += [nested for _, nested in bucket.buckets()]
+            ref, handle = waiting.pop()
+            for page, _ in self._snapshot.tree_pages(ref, seen):
+                pages.extend(range(page.pgid, page.pgid + page.pages))
+            changes = handle._changes if handle else {}
+            children = handle._children if handle else {}
+            for name, nested in self._snapshot.nested_buckets(self._snapshot.tree(ref)):
+                if name not in changes:
+                    child = children.get(name)
+                    waiting.append((child._ref if child else nested, child))
+            for name, value in changes.items():
+                if value is Mark.NESTED:
+                    waiting.append((children[name]._ref, children[name]))
+        return pages
 
     def move_bucket(self, name: ReadableBuffer, target: Self) -> None:
         """Move a nested bucket, with all changes made in it, from here into `target` of the same transaction.
@@ -205,6 +218,7 @@ class NestingBucket(BucketState):
         Raises:
             DifferentDatabaseError: `target` belongs to another transaction.
             SameBucketError: `target` is this bucket, or is the moved bucket or lies inside it.
+            BucketError: It would be nested deeper than MAX_NESTING levels.
             BucketNotFoundError: There is no bucket of this name here.
             BucketExistsError: `target` has one of this name already.
             IncompatibleValueError: The key holds a plain value here or there.
@@ -220,6 +234,8 @@ class NestingBucket(BucketState):
             raise SameBucketError
         if target._path[: len(child._path)] == child._path:
             raise SameBucketError(f"cannot move bucket {name!r} into itself or into a bucket nested in it")
+        if len(target._path) >= MAX_NESTING:
+            raise BucketError(f"cannot move bucket {name!r}: it would be nested deeper than {MAX_NESTING} levels")
         target._require_free(name)
         self._disown(name)
         child._set_path((*target._path, name))
@@ -298,9 +314,12 @@ class NestingBucket(BucketState):
 
         Raises:
             CorruptError: It was seen before: the buckets are nested in a circle, or share a tree.
+            BucketError: It is nested deeper than MAX_NESTING levels.
         """
         root = self._ref.root
-        if root in seen or len(self._path) > MAX_NESTING:
-            raise CorruptError(root, f"bucket {self._path[-1]!r} has the tree of another one, or is nested too deep")
+        if len(self._path) > MAX_NESTING:
+            raise BucketError(f"bucket {self._path[-1]!r} is nested deeper than {MAX_NESTING} levels")
+        if root in seen:
+            raise CorruptError(root, f"bucket {self._path[-1]!r} has the tree of another bucket")
         if root:
             seen.add(root)

@@ -134,7 +134,9 @@ class FileStorage:
     def sync(self) -> None:
         """Wait until data and length are on the disk (fdatasync where there is one)."""
         try:
-            if hasattr(os, "fdatasync"):
+            if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync alone leaves data in the drive's cache
+                fcntl.fcntl(self._fd, fcntl.F_FULLFSYNC)
+            elif hasattr(os, "fdatasync"):
                 os.fdatasync(self._fd)
             else:
                 os.fsync(self._fd)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import RawIOBase
 from threading import get_ident
 from typing import BinaryIO, Protocol
 
@@ -166,7 +168,8 @@ class Tx:
     def on_commit(self, fn: Callable[[], object]) -> None:
         """Call `fn()` after a successful commit, behind the functions given before; never after a rollback.
 
-        It runs when the transaction has ended, without any lock, so it may begin another one.
+        It runs when the transaction has ended, without any lock, so it may begin another one. What it raises comes
+        out of `commit()`, although the commit stands.
         """
         self._require_open()
         self._hooks.append(fn)
@@ -206,16 +209,19 @@ class Tx:
 
     def _finish(self) -> None:
         self._open = False
-        self._snapshot.close()
-        # Buckets keep the mapping that they read from; the transaction lets go of it.
-        del self._snapshot
-        if self._written_root is not None:
-            self._written_root._close()
-            self._written_root = None
-        for view in self._lent:
-            view.release()
-        self._lent = []
-        self.db._end(self)
+        try:
+            self._snapshot.close()
+            # Buckets keep the mapping that they read from; the transaction lets go of it.
+            del self._snapshot
+            if self._written_root is not None:
+                self._written_root._close()
+                self._written_root = None
+            for view in self._lent:
+                with suppress(BufferError):  # somebody made a view of the view; it keeps the old mapping alive
+                    view.release()
+            self._lent = []
+        finally:
+            self.db._end(self)
 
     # -- the whole file ------------------------------------------------------------------------------------------
 
@@ -322,4 +328,9 @@ def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Write all of `data`; an unbuffered file may take less at a time."""
     left = memoryview(data)
     while left:
-        left = left[file.write(left) :]
+        written = file.write(left)
+        if written is None and isinstance(file, RawIOBase):
+            raise BlockingIOError("the file to copy into takes nothing now: it is in non-blocking mode")
+        if written is None:  # a sink of the caller's own that does not count
+            return
+        left = left[written:]

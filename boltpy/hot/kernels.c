@@ -29,8 +29,10 @@ enum { MARK_BUCKET = 1, MARK_FORCE = 2, MARK_DELETE = 4, MARK_ERASE = 8, MARKS =
 /* what a change does to the node: kept beside the marks in flags */
 enum { OP_NONE = 0, OP_REPLACE = 0x100, OP_INSERT = 0x200, OP_REMOVE = 0x300, OP_MASK = 0x300 };
 /* answers of bp_merge_run, as native.py knows them */
-enum { BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6, BP_UNCHANGED = 7,
-       BP_TOO_LARGE = 8 };
+enum {
+    BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6,
+    BP_UNCHANGED = 7, BP_TOO_LARGE = 8
+};
 /* how to scan, as pure_read.SCAN_* */
 enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4 };
 
@@ -260,7 +262,8 @@ int bp_find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_found *out)
     return r;
 }
 
-int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n, int64_t *out)
+int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
+                int64_t *out)
 {
     uint64_t at = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -782,7 +785,8 @@ int64_t bp_weak(bp_merge *m, bp_item *items, uint64_t limit, bp_weak_leaf *out, 
 
 /* Where the next part of the node ends: its items and bytes. bolt splits a node of more than 4 items that fills a
  * page, at the first item past the threshold, and leaves two items at least on the left, three on the right. */
-static void cut(const bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t *n, uint64_t *size)
+static void cut(const bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t *n,
+                uint64_t *size)
 {
     uint64_t i = m->next_old, k = m->next_change, seen = 0, sum = HEADER;
     *n = m->left_n;
@@ -864,8 +868,8 @@ static uint64_t copy_old(uint8_t *page, uint64_t limit, const bp_frame *f, uint6
 
 /* Write the next n items of the node into a page of `limit` bytes and step behind them. *entry gets the first key.
  * The end of the data, or 0 as copy_old. */
-static uint64_t fill(bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t n, uint8_t *page,
-                     uint64_t limit, bp_item *entry)
+static uint64_t fill(bp_merge *m, const bp_frame *f, const bp_item *changes, uint64_t nchanges, uint64_t n,
+                     uint8_t *page, uint64_t limit, bp_item *entry)
 {
     uint64_t i = m->next_old, k = m->next_change, j = 0, data = HEADER + n * ELEMENT;
     while (j < n) {

@@ -183,6 +183,8 @@ class Merger:
     def begin(self, allocator: Allocator, write: Write) -> None:
         self._allocator = allocator
         self._write = write
+        if self._m.out_cap > _OUT_BYTES:  # the last commit had a very large value
+            self._set_out(_OUT_BYTES)
         self._m.out_len = self._m.writes_n = 0
 
     def put(self, pgid: Pgid, image: bytes) -> None:

@@ -18,7 +18,7 @@ from ..format import (
 )
 from .raw_page import RawPage
 
-# bolt never splits a node of so few items, and leaves two on both sides.
+# bolt splits no node of fewer items: the left part gets two at least, the right part three.
 MIN_SPLIT_ITEMS: Final = 5
 
 

@@ -70,7 +70,7 @@ def detach(source: Source) -> None:
 
 
 def tree(source: Source, root: Pgid, inline_at: int, inline_len: int) -> Tree:
-    """Return the Tree of one bucket."""
+    """Return the Tree of one bucket; keep the Source as long as the Tree is used."""
     return Tree(source, root, inline_at, inline_len)
 
 

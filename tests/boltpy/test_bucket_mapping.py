@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -225,3 +226,22 @@ def test_the_representation_of_a_bucket_names_it(db: boltpy.DB) -> None:
     with db.view() as tx:
         assert "Bucket" in repr(bucket_at(tx, b"b"))
         assert "b'b'" in repr(bucket_at(tx, b"b"))
+
+
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("key", [[97], (97,), 97, None, ["a"]])
+def test_what_is_not_bytes_like_is_no_key_even_if_c_could_read_it(db: boltpy.DB, writable: bool, key: Any) -> None:
+    with db.update() as tx:
+        bucket_at(tx, b"b").put(b"a", b"v")
+    tx = db.begin(writable)
+    bucket = bucket_at(tx, b"b")
+    for call in (
+        bucket.get,
+        bucket.__getitem__,
+        bucket.__contains__,
+        bucket.get_view,
+        lambda key: bucket.get_many([key]),
+    ):
+        with pytest.raises(TypeError, match="bytes-like"):
+            call(key)
+    tx.rollback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -247,3 +248,16 @@ def test_a_copy_is_right_when_the_path_now_names_another_file(
         tx.copy_file(tmp_path / "copy.db")
     assert_is_copy(tmp_path / "copy.db", model)
     os.replace(moved, db.path)
+
+
+def test_a_sink_that_does_not_count_gets_everything_and_ends(db: boltpy.DB) -> None:
+    digest = hashlib.sha256()
+
+    class Sink:
+        def write(self, data: bytes) -> None:
+            digest.update(data)
+
+    with db.view() as tx:
+        whole = io.BytesIO()
+        assert tx.write_to(Sink()) == tx.write_to(whole)  # type: ignore[arg-type]  # it is what people pass
+    assert digest.digest() == hashlib.sha256(whole.getvalue()).digest()

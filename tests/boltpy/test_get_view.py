@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 import boltpy
@@ -92,3 +94,18 @@ def test_get_view_after_the_transaction_ended_raises_tx_closed(db: boltpy.DB) ->
     tx.rollback()
     with pytest.raises(boltpy.TxClosedError):
         bucket.get_view(b"small")
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_view_that_somebody_else_exports_does_not_keep_the_transaction_from_ending(
+    db: boltpy.DB, writable: bool
+) -> None:
+    tx = db.begin(writable)
+    view = bucket_at(tx, b"b").get_view(b"small")
+    assert view is not None
+    exported = pickle.PickleBuffer(view)
+    tx.rollback()
+    assert bytes(exported) == b"bar"
+    assert db.stats().open_tx_n == 0
+    with db.update() as tx:
+        bucket_at(tx, b"b").put(b"small", b"new")

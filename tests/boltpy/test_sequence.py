@@ -110,3 +110,12 @@ def test_sequences_are_no_keys(db: boltpy.DB) -> None:
     with db.view() as tx:
         assert list(bucket_at(tx, b"a", b"b")) == []
         assert bucket_at(tx, b"a").stats().key_n == 1
+
+
+def test_the_root_bucket_keeps_its_sequence_which_bbolt_loses(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.cursor().bucket.sequence = 7
+    with db.update() as tx:
+        assert tx.cursor().bucket.next_sequence() == 8
+    with db.view() as tx:
+        assert tx.cursor().bucket.sequence == 8
