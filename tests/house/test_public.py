@@ -39,7 +39,9 @@ BOLTPY = """
 ENGINE = """
     open_engine Engine
     Namespace Token Pipeline Task PipelineTriggerConfig Run RunFailure TaskRun TaskRunFailure TriggerEvent TriggerResult
-    RunRegistryKey DockerRegistryAuth
+    RunRegistryKey DockerRegistryAuth RegistryAuth Exec
+    PipelineState RunState RunFailureKind ContainerState TaskRunFailureKind TriggerResultState TriggerState TokenKind
+    RequiredParentState
     encode decode
     EngineError EntityNotFound EntityExists PreconditionFailed
 """
