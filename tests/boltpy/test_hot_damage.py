@@ -128,8 +128,9 @@ def test_64_levels_are_not_too_many(twin: Twin) -> None:
     ],
 )
 def test_a_damaged_inline_bucket_is_refused(twin: Twin, image: Image, reason: str) -> None:
+    view = View(twin, image)
     with pytest.raises(CorruptError) as caught:
-        twin.find(View(twin, image).tree, b"a")
+        twin.find(view.tree, b"a")
     assert (caught.value.pgid, caught.value.reason.startswith(reason)) == (0, True)
 
 
@@ -139,8 +140,9 @@ def test_a_scan_notices_keys_out_of_order_and_pages_met_twice(twin: Twin, how: i
     swapped = [(0, b"b", b""), (0, b"a", b"")]
     twice = two_levels().patched(4 * PAGE + HEADER.size, BRANCH.pack(32, 4, 3))
     for image, pgid in ((make_tree(swapped, PAGE, per_leaf=2), 2), (twice, 3)):
+        view = View(twin, image)
         with pytest.raises(CorruptError, match="out of key order") as caught:
-            twin.scan(View(twin, image).tree, None, None, how, 99)
+            twin.scan(view.tree, None, None, how, 99)
         assert caught.value.pgid == pgid
 
 

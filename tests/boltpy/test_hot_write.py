@@ -102,7 +102,9 @@ def test_an_id_in_both_lists_or_twice_in_one_is_already_freed(twin: Twin) -> Non
         assert caught.value.pgid in (4, 8)
 
 
-IDS = st.sets(st.integers(2, 60) | st.integers(2, 2**64 - 1) | st.just(2**64 - 1)).map(lambda ids: array("Q", sorted(ids, reverse=True)))
+IDS = st.sets(st.integers(2, 60) | st.integers(2, 2**64 - 1) | st.just(2**64 - 1)).map(
+    lambda ids: array("Q", sorted(ids, reverse=True))
+)
 
 
 @each_twin

@@ -159,7 +159,7 @@ class View:
 # Reading pages.
 
 
-def page_of(data: bytes, page_size: int, pgid: int) -> tuple[int, list[Entry | tuple[bytes, int]], int]:
+def page_of(data: bytes, page_size: int, pgid: int) -> tuple[int, list[Any], int]:
     """(flags, items, page count) of one sound page; items are entries of a leaf or (key, child)."""
     at = pgid * page_size
     own, flags, count, overflow = HEADER.unpack_from(data, at)
@@ -190,14 +190,14 @@ def walk(data: bytes, page_size: int, root: int) -> tuple[list[Entry], set[int]]
         assert not own & pages, f"page {pgid} is in the tree twice"
         pages.update(own)
         keys = [item[1] if flags == LEAF_PAGE else item[0] for item in items]
-        assert keys == sorted(set(keys))  # type: ignore[type-var]
+        assert keys == sorted(set(keys))
         assert all(low <= key and (high is None or key < high) for key in keys)
         if flags == LEAF_PAGE:
-            entries.extend(items)  # type: ignore[arg-type]
+            entries.extend(items)
             return
         assert flags == BRANCH_PAGE
         assert keys
-        for i, (key, child) in enumerate(items):  # type: ignore[misc]
+        for i, (key, child) in enumerate(items):
             visit(child, low if i == 0 else key, keys[i + 1] if i + 1 < len(keys) else high)
 
     visit(root, b"", None)
