@@ -24,13 +24,13 @@ hypothesis.settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=60 if boltpy.HOT == "c" else 25,
+    max_examples=75 if boltpy.HOT == "c" else 30,
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
 )
 hypothesis.settings.register_profile(
     "deep",
     deadline=None,
-    max_examples=2000,
+    max_examples=1000,
     stateful_step_count=100,
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),

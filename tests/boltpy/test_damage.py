@@ -17,7 +17,7 @@ from tests.boltpy.rawfile import RawFile
 from tests.boltpy.sizes import DEEP, sized
 
 PAGE = 1024
-FLIPS = sized(c=480, py=160, deep=0)
+FLIPS = sized(c=800, py=200, deep=0)
 """Single bits that are flipped; the deep run flips bits of every byte."""
 PARTS = 4
 

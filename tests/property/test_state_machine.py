@@ -7,6 +7,7 @@ cursors are moved while their buckets change under them.
 from __future__ import annotations
 
 import hypothesis.strategies as st
+from hypothesis import settings
 from hypothesis.stateful import precondition, rule
 
 import boltpy
@@ -180,5 +181,10 @@ class HashmapMachine(DatabaseMachine):
     freelist_type = "hashmap"
 
 
+WORK = settings(max_examples=2 * settings().max_examples)
+"""A machine finds more in many runs than other tests do."""
+
 TestWithArrayFreelist = DatabaseMachine.TestCase
+TestWithArrayFreelist.settings = WORK
 TestWithHashmapFreelist = HashmapMachine.TestCase
+TestWithHashmapFreelist.settings = WORK
