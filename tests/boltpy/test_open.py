@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 from dataclasses import FrozenInstanceError
@@ -242,8 +243,21 @@ def test_a_failing_opener_shows_its_own_error(tmp_path: Path) -> None:
         boltpy.open(tmp_path / "a.db", opener=opener)
 
 
-@pytest.mark.parametrize("options", [{"no_sync": True}, {"no_grow_sync": True}, {"no_freelist_sync": True}, {}])
-def test_each_way_to_sync_keeps_the_data(open_db: OpenDB, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"no_sync": True},
+        {"no_grow_sync": True},
+        {"no_freelist_sync": True},
+        {"mmap_flags": mmap.MAP_POPULATE},
+        {"initial_mmap_size": 1 << 20},
+        {"alloc_size": 1 << 15},
+        {"strict": True},
+    ],
+    ids=str,
+)
+def test_no_way_to_sync_or_grow_loses_data(open_db: OpenDB, options: dict[str, Any]) -> None:
     db = open_db("a.db", **options)
     for round_number in range(10):
         with db.update() as tx:
