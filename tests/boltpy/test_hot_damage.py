@@ -75,10 +75,13 @@ BAD_IMAGES: dict[str, tuple[Image, int, str]] = {
     "both branch and leaf": (with_header(2, 2, 3, 3, 0), 2, "has unexpected type/flags: 3"),
     "overflow up to the high-water mark": (with_header(2, 2, 2, 3, 3), 2, "says it has 3 overflow pages"),
     "overflow of 32 bits": (with_header(2, 2, 2, 3, 2**32 - 1), 2, "says it has 4294967295 overflow pages"),
+    "overflow past the end of the file": (
+        Image(PAGE, with_header(2, 2, 2, 3, 3).data, 4, hwm=9), 2, "says it has 3 overflow pages",
+    ),
     "more elements than fit": (with_header(2, 2, 2, 16, 0), 2, "says it has 16 elements, more than fit"),
     "leaf without elements below a branch": (with_header(2, 2, 2, 0, 0), 2, "has no elements"),
     "branch without elements": (with_header(4, 4, 1, 0, 0), 4, "has no elements"),
-    "value past the end": (with_leaf_element(0, 32, 4, 193), 2, "element 1 reaches past the end of the page"),
+    "value past the end": (with_leaf_element(0, 32, 4, 189), 2, "element 1 reaches past the end of the page"),
     "key past the end": (with_leaf_element(0, 225, 0xFFFF_FFFF, 0), 2, "element 1 reaches past the end"),
     "position past the end": (with_leaf_element(0, 0xFFFF_FFFF, 1, 1), 2, "element 1 reaches past the end"),
     "sizes that wrap around": (
@@ -106,6 +109,15 @@ def test_a_damaged_page_is_named_with_the_reason(twin: Twin, name: str) -> None:
         assert caught.value.pgid == pgid
         assert reason in caught.value.reason
     assert twin.get_many(view.tree, [b"0001"]) == [pure_read.ASK_FIND]
+
+
+@each_twin
+def test_an_item_may_reach_to_the_last_byte_of_its_page(twin: Twin) -> None:
+    image = with_leaf_element(0, 32, 4, 188)
+    view = View(twin, image)
+    key = image.data[2 * PAGE + HEADER.size + 16 + 32 :][:4]
+    found = twin.find(view.tree, key)
+    assert (found.value_at + found.vsize, found.vsize) == (3 * PAGE, 188)
 
 
 @each_twin
@@ -138,8 +150,10 @@ def test_a_damaged_inline_bucket_is_refused(twin: Twin, image: Image, reason: st
 @pytest.mark.parametrize("how", [0, REVERSE])
 def test_a_scan_notices_keys_out_of_order_and_pages_met_twice(twin: Twin, how: int) -> None:
     swapped = [(0, b"b", b""), (0, b"a", b"")]
+    equal = [(0, b"a", b""), (0, b"a", b"")]
     twice = two_levels().patched(4 * PAGE + HEADER.size, BRANCH.pack(32, 4, 3))
-    for image, pgid in ((make_tree(swapped, PAGE, per_leaf=2), 2), (twice, 3)):
+    images = [make_tree(swapped, PAGE, per_leaf=2), make_tree(equal, PAGE, per_leaf=2), twice]
+    for image, pgid in zip(images, (2, 2, 3), strict=True):
         view = View(twin, image)
         with pytest.raises(CorruptError, match="out of key order") as caught:
             twin.scan(view.tree, None, None, how, 99)
@@ -189,7 +203,7 @@ def test_both_twins_read_the_same_from_a_hostile_inline_bucket(raw: bytes, at: i
 def test_both_twins_read_the_same_from_real_pages_with_one_number_changed() -> None:
     rng = random.Random(7)
     image = make_tree([(i % 5 == 0, b"%03d" % i, bytes(i % 30)) for i in range(70)], PAGE, per_leaf=4)
-    for _ in range(sized(c=400, py=400, deep=50_000)):
+    for _ in range(sized(c=250, py=250, deep=50_000)):
         damaged = with_one_number_changed(rng, image)
         probes = [b"%03d" % rng.randrange(70), b"%03d" % rng.randrange(70)]
         assert reads(PURE, damaged, probes) == reads(NATIVE, damaged, probes)

@@ -31,8 +31,10 @@ REVERSE, EXCLUSIVE, BUCKETS = pure_read.SCAN_REVERSE, pure_read.SCAN_EXCLUSIVE, 
 
 KEYS = st.one_of(st.binary(min_size=1, max_size=4), st.sampled_from([b"\x00", b"\xff" * 9, b"k" * 100, b"k" * 101]))
 ENTRIES = st.dictionaries(
-    KEYS, st.tuples(st.sampled_from([0, 0, 0, 1]), st.integers(0, 40) | st.just(600)), max_size=40
-).map(lambda drawn: [(flags, key, key[:1] * size) for key, (flags, size) in sorted(drawn.items())])
+    KEYS | st.integers(0, 40).map(lambda i: b"%02d" % i),
+    st.tuples(st.sampled_from([0, 0, 0, 0, 1]), st.sampled_from([0, 3, 3, 3, 3, 20, 600])),
+    max_size=60,
+).map(lambda drawn: [(flags, key, key[-1:] * size) for key, (flags, size) in sorted(drawn.items())])
 
 
 def c_enums() -> dict[str, int]:
@@ -203,10 +205,12 @@ def test_a_scan_stops_after_the_items_it_may_look_at(twin: Twin) -> None:
 
 @each_twin
 def test_a_scan_of_very_many_items_is_taken_up_again(twin: Twin) -> None:
-    entries = [(0, b"%05d" % i, bytes(i % 3)) for i in range(2000)]
-    image = make_tree(entries, 1024, per_leaf=30, per_branch=20)
-    assert scanned(twin, image, None, None, 0, 4096) == entries
-    assert scanned(twin, image, None, None, REVERSE, 4096) == entries[::-1]
+    for sizes in (1, 3, 7):
+        entries = [(0, b"%05d" % i, b"%d" % i * (i // 5 % sizes)) for i in range(2000)]
+        image = make_tree(entries, 1024, per_leaf=21, per_branch=20)
+        for step in (100, 4096):
+            assert scanned(twin, image, None, None, 0, step) == entries
+            assert scanned(twin, image, None, None, REVERSE, step) == entries[::-1]
 
 
 @each_twin

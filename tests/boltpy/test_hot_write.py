@@ -256,6 +256,37 @@ def test_images_stand_in_for_committed_pages(twin: Twin) -> None:
 
 
 @each_twin
+def test_an_image_stands_in_for_all_pages_of_its_node(twin: Twin) -> None:
+    image = make_tree([(0, b"a", bytes(2500)), (0, b"b", b"")], 1024, per_leaf=2)
+    merged = merge(twin, image, puts(b"c"), overrides={2: leaf_image(2, [(0, b"b", b"")], overflow=2)})
+    assert merged.result.freed == [2, 3, 4]
+    assert walk(merged.file(image), 1024, merged.result.root)[0] == [(0, b"b", b""), (0, b"c", b"new")]
+
+
+@each_twin
+@pytest.mark.parametrize(
+    ("item_size", "count", "threshold", "parts"),
+    [
+        (112, 9, 512, [4, 5]),  # exactly a page
+        (111, 9, 512, [9]),
+        (84, 20, 16 + 5 * 84, [5, 5, 10]),  # the left part may be as large as the threshold
+        (84, 20, 16 + 5 * 84 - 1, [4, 4, 4, 8]),
+        (900, 7, 512, [2, 2, 3]),
+        (900, 5, 1024, [2, 3]),
+        (900, 4, 512, [4]),
+    ],
+)
+def test_nodes_are_split_to_the_byte(twin: Twin, item_size: int, count: int, threshold: int, parts: list[int]) -> None:
+    image = Image(1024, bytes(2048), 0)
+    changes = puts(*[b"%04d" % i for i in range(count)], value=bytes(item_size - 16 - 4))
+    merged = merge(twin, image, changes, threshold=threshold)
+    file = merged.file(image)
+    _, children, _ = page_of(file, 1024, merged.result.root)
+    leaves = [child for _, child in children] if len(parts) > 1 else [merged.result.root]
+    assert [len(page_of(file, 1024, leaf)[1]) for leaf in leaves] == parts
+
+
+@each_twin
 @pytest.mark.parametrize(
     ("override", "reason"),
     [(bytes(15), "cut short"), (bytes(16), "type/flags: 0"), (leaf_image(2, numbered(2))[:40], "more than fit")],
