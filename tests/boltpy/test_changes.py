@@ -97,6 +97,9 @@ def test_keys_that_come_a_few_at_a_time_are_all_in_order(arrival: str) -> None:
         assert list(order.downward(probe, inclusive=False)) == here[:at][::-1]
     assert list(order.upward(None, inclusive=True)) == sorted(keys)
     assert list(order.downward(None, inclusive=True)) == sorted(keys, reverse=True)
+    for key in keys:
+        assert next(order.upward(key, inclusive=True)) == key
+        assert next(order.downward(key, inclusive=True)) == key
 
 
 KEYS = st.binary(min_size=1, max_size=3)

@@ -101,6 +101,16 @@ def leaves_of(db: boltpy.DB) -> list[list[int]]:
     return [[int(key) for _, key, _ in file.leaf_entries(leaf)] for leaf in file.leaves(file.bucket_root(b"b"))]
 
 
+def branches_of(file: RawFile) -> list[int]:
+    """All branches of bucket b, level by level from the root down."""
+    found: list[int] = []
+    level = [file.bucket_root(b"b")]
+    while file.page(level[0]).flags != LEAF_PAGE:
+        found += level
+        level = [child for branch in level for child in file.children(branch)]
+    return found
+
+
 @pytest.fixture
 def freelist_type() -> str:
     """How free pages are kept does not matter here."""
@@ -202,6 +212,52 @@ def test_a_page_of_a_quarter_joins_and_one_byte_more_stands_alone(open_db: OpenD
             bucket.put(key_of(leaf[0]), bytes(left // 2))
             bucket.put(key_of(leaf[1]), bytes(left - left // 2))
         assert read_tree(db).leaf_count == before - joins
+
+
+@pytest.mark.parametrize(("left", "joined"), [(1, 1), (2, 0)])
+def test_a_leaf_of_one_item_joins_however_large_it_is(open_db: OpenDB, left: int, joined: int) -> None:
+    db = filled(open_db, 120)
+    before = read_tree(db).leaf_count
+    leaf = leaves_of(db)[2]
+    with db.update() as tx:
+        bucket = bucket_at(tx, b"b")
+        bucket.delete_many(key_of(i) for i in leaf[left:])
+        bucket.put_many((key_of(i), bytes(300 // left)) for i in leaf[:left])
+    assert read_tree(db).leaf_count == before - joined
+
+
+def test_two_leaves_that_make_a_quarter_together_take_a_third_one(open_db: OpenDB) -> None:
+    for spare, joined in ((0, 2), (1, 1)):
+        db = open_db(f"{spare}.db", page_size=PAGE, no_sync=True)
+        with db.update() as tx:
+            bucket = tx.create_bucket(b"b")
+            bucket.put_many((key_of(i), VALUE) for i in range(120))
+        before = read_tree(db).leaf_count
+        leaves = leaves_of(db)
+        left = LIMIT + spare - 16 - 2 * (16 + 8)
+        with db.update() as tx:
+            bucket = bucket_at(tx, b"b")
+            for leaf, size in ((leaves[0], left // 2), (leaves[1], left - left // 2)):
+                bucket.delete_many(key_of(i) for i in leaf[1:])
+                bucket.put(key_of(leaf[0]), bytes(size))
+        tree = read_tree(db)
+        assert tree.leaf_count == before - joined
+        assert tree.small_pages() == []
+
+
+def test_a_branch_of_two_children_joins_its_neighbour_however_long_their_keys_are(open_db: OpenDB) -> None:
+    db = open_db(page_size=PAGE, no_sync=True)
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many((key_of(i) + b"k" * 112, bytes(20)) for i in range(60))
+    file = RawFile(db.path)
+    parents = [branch for branch in branches_of(file) if file.page(file.children(branch)[0]).flags == LEAF_PAGE]
+    assert {len(file.children(branch)) for branch in parents[:-1]} == {3}
+    with db.update() as tx:
+        bucket_at(tx, b"b").delete_many(key for _, key, _ in file.leaf_entries(file.children(parents[2])[1]))
+    after = RawFile(db.path)
+    children = [len(after.children(branch)) for branch in branches_of(after)]
+    assert len(children) == len(branches_of(file)) - 1 or min(children) >= 3
+    assert len(after.leaves(after.bucket_root(b"b"))) == len(file.leaves(file.bucket_root(b"b"))) - 1
 
 
 def test_large_values_join_without_losing_a_byte(open_db: OpenDB) -> None:
