@@ -104,7 +104,7 @@ RANDOM_FILL = {
 
 
 def test_random_keys_with_a_fill_percent_of_ninety(open_db: OpenDB, freelist_type: str) -> None:
-    db = open_db(page_size=4096, no_sync=True)
+    db = open_db(page_size=4096, no_sync=True, strict=False)  # a thousand checks of all pages would take minutes
     if freelist_type == "array":
         transactions = sized(c=1000, py=100, deep=1000)
     else:
