@@ -21,7 +21,7 @@ enum { BUCKET_ENTRY = 1 };
 /* indexes of pure_read.REASONS */
 enum {
     E_BEYOND_HWM = 1, E_BEYOND_FILE, E_WRONG_ID, E_WRONG_TYPE, E_OVERFLOW, E_COUNT, E_ELEMENT, E_NO_KEY, E_DEPTH,
-    E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE
+    E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE, E_OVERLAP
 };
 
 /* marks of a change, as pure_write.MARK_* */
@@ -611,7 +611,7 @@ static bp_item *node_changes(bp_merge *m, bp_item *items, const bp_frame *f, uin
 /* Bytes and items of the node with its changes, into m->left_*. Checks every old element. */
 static int measure(bp_merge *m, bp_frame *f, const bp_item *changes, uint64_t n)
 {
-    uint64_t size = HEADER, count = f->count, at = HEADER + (uint64_t)f->count * ELEMENT, k = 0;
+    uint64_t size = HEADER, taken = HEADER, count = f->count, at = HEADER + (uint64_t)f->count * ELEMENT, k = 0;
     f->packed = 1;
     for (uint32_t i = 0; i < f->count; i++) {
         element e;
@@ -621,6 +621,10 @@ static int measure(bp_merge *m, bp_frame *f, const bp_item *changes, uint64_t n)
             at = e.key_at;
         f->packed &= e.key_at == at;
         at = e.value_at + e.vsize;
+        taken += ELEMENT + (uint64_t)e.ksize + e.vsize;
+        /* Items of a damaged page may share bytes. Copied apart, a small page of them could fill a disk. */
+        if (taken > f->size)
+            return fail(&m->err, E_OVERLAP, f->pgid, i);
         size += ELEMENT + (uint64_t)e.ksize + e.vsize;
         for (; k < n && changes[k].pos <= i; k++) {
             uint32_t op = changes[k].flags & OP_MASK;

@@ -16,7 +16,7 @@ from ..format import (
     PAGE_HEADER,
     Pgid,
 )
-from .raw_page import RawPage
+from .raw_page import OVERLAP, RawPage, corrupt
 
 # bolt splits no node of fewer items: the left part gets two at least, the right part three.
 MIN_SPLIT_ITEMS: Final = 5
@@ -41,18 +41,22 @@ def page_items(page: RawPage) -> list[Item]:
     raw = bytes(page.map[page.at : page.at + page.size])
     elements = raw[HEADER_SIZE : HEADER_SIZE + page.item_count * ELEMENT_SIZE]
     items: list[Item] = []
-    at = HEADER_SIZE
+    at = taken = HEADER_SIZE
     if page.is_leaf:
         for flags, pos, ksize, vsize in LEAF_ELEMENT.iter_unpack(elements):
             value_at = at + pos + ksize
-            if value_at + vsize > page.size or not ksize:
-                page.element(len(items))  # says what is wrong
+            taken += ELEMENT_SIZE + ksize + vsize
+            if value_at + vsize > page.size or not ksize or taken > page.size:
+                page.element(len(items))  # says what is wrong with the element alone
+                raise corrupt(OVERLAP, page.pgid, len(items))
             items.append(Item(raw[at + pos : value_at], raw[value_at : value_at + vsize], flags, 0))
             at += ELEMENT_SIZE
     else:
         for pos, ksize, child in BRANCH_ELEMENT.iter_unpack(elements):
-            if at + pos + ksize > page.size or not ksize:
+            taken += ELEMENT_SIZE + ksize
+            if at + pos + ksize > page.size or not ksize or taken > page.size:
                 page.element(len(items))
+                raise corrupt(OVERLAP, page.pgid, len(items))
             items.append(Item(raw[at + pos : at + pos + ksize], b"", 0, child))
             at += ELEMENT_SIZE
     return items

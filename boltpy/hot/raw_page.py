@@ -40,6 +40,7 @@ REASONS: Final = (
     "element {info} is out of key order, or the page is in the tree twice",
     "inline bucket of {info} bytes is cut short",
     "inline bucket is no leaf but has flags {info:x}",
+    "element {info} shares bytes with another: together they take more than the page has",
 )
 (
     _,
@@ -56,6 +57,7 @@ REASONS: Final = (
     OUT_OF_ORDER,
     BAD_INLINE,
     INLINE_TYPE,
+    OVERLAP,
 ) = range(len(REASONS))
 
 

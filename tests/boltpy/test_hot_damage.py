@@ -184,6 +184,19 @@ def test_a_merge_checks_what_it_searches_and_all_of_a_leaf_that_it_rewrites(twin
             merge(twin, image, changes)
 
 
+@each_twin
+def test_items_that_share_bytes_are_refused_before_they_fill_a_disk(twin: Twin) -> None:
+    size, count = 64 * 1024, 2000
+    key_at = HEADER.size + count * LEAF.size
+    page = bytearray(HEADER.pack(2, 2, count, size // 1024 - 1))
+    for i in range(count):
+        at = HEADER.size + i * LEAF.size
+        page += LEAF.pack(0, key_at - at, 1, size - key_at - 1)
+    image = Image(1024, bytes(2 * 1024) + bytes(page.ljust(size, b"a")), 2)
+    with pytest.raises(CorruptError, match="shares bytes with another"):
+        merge(twin, image, puts(b"b"))
+
+
 @needs_native
 @given(hostile_images(), st.lists(KEYS, min_size=1, max_size=4), st.integers(0, 8 * PAGE))
 def test_both_twins_read_the_same_from_hostile_pages(image: Image, probes: list[bytes], length: int) -> None:

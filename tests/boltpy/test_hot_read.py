@@ -57,7 +57,7 @@ def test_c_and_python_number_reasons_marks_and_ways_to_scan_alike() -> None:
         "E_WRONG_TYPE": raw_page.WRONG_TYPE, "E_OVERFLOW": raw_page.BAD_OVERFLOW, "E_COUNT": raw_page.BAD_COUNT,
         "E_ELEMENT": raw_page.BAD_ELEMENT, "E_NO_KEY": raw_page.NO_KEY, "E_DEPTH": raw_page.TOO_DEEP,
         "E_EMPTY": raw_page.EMPTY, "E_ORDER": raw_page.OUT_OF_ORDER, "E_INLINE": raw_page.BAD_INLINE,
-        "E_INLINE_TYPE": raw_page.INLINE_TYPE,
+        "E_INLINE_TYPE": raw_page.INLINE_TYPE, "E_OVERLAP": raw_page.OVERLAP,
     }  # fmt: skip
     assert {name: number for name, number in c.items() if name.startswith("E_")} == reasons
     assert len(reasons) == len(raw_page.REASONS) - 1
