@@ -13,7 +13,7 @@ from collections.abc import Callable
 from logging import Logger, getLogger
 from threading import Condition, Lock, RLock, get_ident
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 from .batch import Batcher
 from .bucket_state import Path
@@ -156,6 +156,10 @@ class DB:
 
     def __repr__(self) -> str:
         return f"<DB {self.path!r}{' read-only' if self.read_only else ''}{' closed' if self._closing else ''}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # A copy would share the descriptor or the books, and close them a second time.
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __enter__(self) -> DB:
         return self

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, NoReturn, Protocol, TypeAlias
 
 from .errors import InvalidDatabaseError, LockTimeoutError, StorageError
 from .options import Opener
@@ -66,6 +66,7 @@ class FileStorage:
             InvalidDatabaseError: It is a pipe, a device or a socket.
         """
         self.path = path
+        self._pid = os.getpid()
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang. Regular files ignore it.
         flags = os.O_CLOEXEC | os.O_NONBLOCK | (os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
         self._fd = (opener or os.open)(path, flags, mode)
@@ -148,13 +149,19 @@ class FileStorage:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name.
-        with suppress(OSError):
-            fcntl.flock(fd, fcntl.LOCK_UN)
+        # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name. A forked child shares
+        # the lock with its parent and must leave it alone.
+        if os.getpid() == self._pid:
+            with suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_UN)
         try:
             os.close(fd)
         except OSError as error:
             raise self._error("close", error) from error
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # A copy would share the descriptor or the books, and close them a second time.
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __del__(self) -> None:
         if getattr(self, "_fd", -1) >= 0:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import RawIOBase
 from threading import get_ident
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NoReturn, Protocol
 
 from .bucket import Bucket
 from .bucket_state import Path
@@ -85,6 +85,10 @@ class Tx:
     def __repr__(self) -> str:
         kind = "write" if self.writable else "read"
         return f"<Tx {self.id} {kind} {'open' if self._open else 'closed'} {self.db.path!r}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # A copy would share the descriptor or the books, and close them a second time.
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __del__(self) -> None:
         if getattr(self, "_open", False):

@@ -18,7 +18,7 @@ enum { HEADER = 16, ELEMENT = 16, MAX_DEPTH = 64, MAX_ITEMS = 0xFFFE };
 enum { BRANCH = 1, LEAF = 2 };
 enum { BUCKET_ENTRY = 1 };
 
-/* indexes of pure_read.REASONS */
+/* indexes of raw_page.REASONS */
 enum {
     E_BEYOND_HWM = 1, E_BEYOND_FILE, E_WRONG_ID, E_WRONG_TYPE, E_OVERFLOW, E_COUNT, E_ELEMENT, E_NO_KEY, E_DEPTH,
     E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE, E_OVERLAP

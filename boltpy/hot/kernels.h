@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     uint64_t pgid;          /* the page at fault */
     uint64_t info;          /* what was found there */
-    uint32_t code;          /* an index into pure_read.REASONS */
+    uint32_t code;          /* an index into raw_page.REASONS */
 } bp_error;
 
 typedef struct {

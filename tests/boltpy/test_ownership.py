@@ -1,0 +1,40 @@
+"""Whose a database is: it is not copied, and a forked child does not give away its parent's lock."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import boltpy
+from tests.models import bucket_at
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_database_and_a_transaction_cannot_be_copied(db: boltpy.DB, duplicate: Callable[[Any], Any]) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"k", b"v")
+        for owner in (db, tx, {"db": db}, [tx]):
+            if duplicate is copy.copy and isinstance(owner, dict | list):
+                continue  # a shallow copy of a container copies no database
+            with pytest.raises(TypeError, match="cannot be copied"):
+                duplicate(owner)
+    with db.view() as tx:
+        assert bucket_at(tx, b"b").get(b"k") == b"v"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_that_closes_the_database_leaves_the_parent_its_lock(db: boltpy.DB) -> None:
+    child = os.fork()
+    if not child:
+        try:
+            db.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    with pytest.raises(boltpy.LockTimeoutError):
+        boltpy.open(db.path, timeout=0.1)
