@@ -265,6 +265,8 @@ class DB:
         """
         if self.read_only:
             raise DatabaseReadOnlyError
+        if self._writer_thread == get_ident():
+            raise TxError("this thread has a write transaction open already: it would wait for itself")
         return cast(T, self._batcher.run(fn))
 
     def _update_with(self, fn: Callable[[Tx], None]) -> None:

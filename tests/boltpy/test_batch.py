@@ -198,3 +198,13 @@ def test_each_callback_counts_exactly_once_under_load(open_db: OpenDB) -> None:
     assert 0 < done <= threads * rounds
     with db.view() as tx:
         assert bucket_at(tx, b"b").get(b"total") == b"%d" % done
+
+
+def test_a_batch_inside_a_write_transaction_or_a_batch_is_an_error_and_no_deadlock(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b")
+        with pytest.raises(boltpy.TxError, match="wait for itself"):
+            db.batch(lambda inner: None)
+    with pytest.raises(boltpy.TxError, match="wait for itself"):
+        db.batch(lambda outer: db.batch(lambda inner: None))
+    db.batch(lambda tx: tx.create_bucket(b"c"))
