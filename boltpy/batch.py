@@ -29,17 +29,20 @@ class Batcher(Generic[TxT]):
     it: a function may run several times, so it must not have effects outside the transaction.
     """
 
-    def __init__(self, update: Update[TxT], max_size: int, max_delay: float) -> None:
-        """Use `update(fn)` to run a function in a transaction. The delay is in seconds."""
-        self._update = update
+    def __init__(self, max_size: int, max_delay: float) -> None:
+        """Collect up to `max_size` calls, for `max_delay` seconds."""
         self._max_size = max_size
         self._max_delay = max_delay
         self._lock = Lock()
         self._waiting: list[_Call[TxT]] = []
         self._timer: Timer | None = None
 
-    def run(self, fn: Callable[[TxT], object]) -> object:
+    def run(self, fn: Callable[[TxT], object], update: Update[TxT]) -> object:
         """Run `fn(tx)` in a batch, wait for its commit, and return what it returned.
+
+        Args:
+            fn: What to run.
+            update: Runs a function in a transaction of its own. It is not kept, lest a forgotten DB lives on.
 
         Raises:
             BaseException: Whatever `fn` or the commit raised.
@@ -51,14 +54,14 @@ class Batcher(Generic[TxT]):
             if len(self._waiting) >= self._max_size or self._max_delay <= 0:
                 full = self._take()
             elif self._timer is None:
-                self._timer = Timer(self._max_delay, self._timed_out)
+                self._timer = Timer(self._max_delay, self._timed_out, [update])
                 self._timer.daemon = True
                 self._timer.start()
         if full is not None:
-            self._run(full)
+            self._run(full, update)
         call.ended.wait()
         if call.alone:
-            self._run_alone(call)
+            self._run_alone(call, update)
         if call.error is not None:
             raise call.error
         return call.result
@@ -70,13 +73,13 @@ class Batcher(Generic[TxT]):
         calls, self._waiting = self._waiting, []
         return calls
 
-    def _timed_out(self) -> None:
+    def _timed_out(self, update: Update[TxT]) -> None:
         with self._lock:
             calls = self._take()
         if calls:
-            self._run(calls)
+            self._run(calls, update)
 
-    def _run(self, calls: list[_Call[TxT]]) -> None:
+    def _run(self, calls: list[_Call[TxT]], update: Update[TxT]) -> None:
         """Run the calls in one transaction, without those that raise, until one such transaction commits."""
         failed: _Call[TxT] | None = None
 
@@ -90,7 +93,7 @@ class Batcher(Generic[TxT]):
         while calls:
             failed = None
             try:
-                self._update(run_all)
+                update(run_all)
             except BaseException as error:  # noqa: BLE001  it is raised again, in the thread of its call
                 if failed is None:
                     # The commit failed, or the transaction could not begin: everybody's error.
@@ -106,8 +109,8 @@ class Batcher(Generic[TxT]):
                     call.ended.set()
                 return
 
-    def _run_alone(self, call: _Call[TxT]) -> None:
+    def _run_alone(self, call: _Call[TxT], update: Update[TxT]) -> None:
         def run_one(tx: TxT) -> None:
             call.result = call.fn(tx)
 
-        self._update(run_one)
+        update(run_one)

@@ -6,13 +6,10 @@ transactions get a longer one.
 
 from __future__ import annotations
 
-import gc
-import weakref
 from array import array
 from collections.abc import Callable
 from logging import Logger, getLogger
-from threading import Condition, Lock, RLock, get_ident
-from types import TracebackType
+from threading import get_ident
 from typing import NoReturn, TypeVar, cast
 
 from .batch import Batcher
@@ -20,17 +17,21 @@ from .bucket_state import Path
 from .check import Checker
 from .commit import Committer, map_size_for
 from .errors import (
+    BoltError,
     CorruptError,
     DatabaseNotOpenError,
     DatabaseReadOnlyError,
     InvalidDatabaseError,
     MaxSizeReachedError,
+    TxClosedError,
     TxError,
 )
 from .format import NO_FREELIST
 from .freelist import Allocation, Freelist, decode, descending
+from .managed_tx import ManagedTx
 from .meta import META_PAGE_BYTES, both_metas, detect_page_size, new_database, newest
 from .meta import decode as decode_meta
+from .open_txs import OpenTxs
 from .options import Options
 from .stats import Info, Stats, TxStats
 from .storage import FileStorage, Storage, lock_memory, sync_folder, system_page_size
@@ -41,34 +42,8 @@ T = TypeVar("T")
 
 _LAST_TXID = 2**63 - 1
 _KNOWN_PLAIN_LIMIT = 10_000
-_LEAK_SEARCH_SECONDS = 0.25
 _silent = getLogger("boltpy.silent")
 _silent.disabled = True
-
-
-class ManagedTx:
-    """The `with` block of `view()` and `update()`: it ends the transaction, however the block ends."""
-
-    __slots__ = ("_db", "_tx", "_writable")
-
-    def __init__(self, db: DB, *, writable: bool) -> None:
-        self._db = db
-        self._writable = writable
-
-    def __enter__(self) -> Tx:
-        self._tx = self._db.begin(self._writable)
-        self._tx._managed = True
-        return self._tx
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        tx = self._tx
-        tx._managed = False
-        if kind is None and self._writable:
-            tx.commit()
-        elif tx._open:
-            tx.rollback()
 
 
 class DB:
@@ -89,18 +64,15 @@ class DB:
         self.read_only = options.read_only
         self._storage = storage
         self._log: Logger = options.logger or _silent
-        self._lock = RLock()
-        self._ended = Condition(self._lock)
-        self._write_lock = Lock()
-        self._writer_thread = 0
+        self._txs = OpenTxs()
         self._closing = False
         self._failure = ""
+        # Set while the freelist and the meta are being changed. It stays set where an interrupt cut that off: then
+        # the next writer takes from the file what is true.
         self._in_doubt = False
-        self._open_txs: dict[int, weakref.ref[Tx]] = {}
-        self._readers: dict[int, int] = {}
         self._stats = Stats()
         self._plain_buckets: set[Path] = set()
-        self._batcher = Batcher(self._update_with, options.max_batch_size, options.max_batch_delay)
+        self._batcher = Batcher[Tx](options.max_batch_size, options.max_batch_delay)
         self._page_size = self._prepare_file()
         self._mapping = self._map()
         self._meta = newest(both_metas(self._mapping.map, self._page_size))
@@ -110,7 +82,9 @@ class DB:
                 f"the file is cut short: it has {self._mapping.size} bytes, its pages need"
                 f" {self._meta.hwm * self._page_size}; open it with read_only=True to see what is left",
             )
-        self._freelist = self._load_freelist() if not self.read_only or options.preload_freelist else None
+        self._freelist: Freelist | None = None
+        if not self.read_only or options.preload_freelist:
+            self._freelist = Freelist(options.freelist_type, self._free_pages())
         map_size = map_size_for(max(self._mapping.size, options.initial_mmap_size), self._page_size)
         self._committer = Committer(storage, options, self._page_size, map_size)
         if not self.read_only and self._meta.freelist == NO_FREELIST and not options.no_freelist_sync:
@@ -145,14 +119,11 @@ class DB:
             lock_memory(mapping.map)
         return mapping
 
-    def _load_freelist(self) -> Freelist:
+    def _free_pages(self) -> array[int]:
         meta, snapshot = self._meta, Snapshot(self._mapping, self._meta)
         if meta.freelist != NO_FREELIST:
-            free = decode(snapshot.map, meta.freelist, meta.page_size, meta.hwm)
-        else:
-            used = snapshot.used_pages()
-            free = descending(pgid for pgid, in_use in enumerate(used) if not in_use)
-        return Freelist(self.options.freelist_type, free)
+            return decode(snapshot.map, meta.freelist, meta.page_size, meta.hwm)
+        return descending(pgid for pgid, in_use in enumerate(snapshot.used_pages()) if not in_use)
 
     def __repr__(self) -> str:
         return f"<DB {self.path!r}{' read-only' if self.read_only else ''}{' closed' if self._closing else ''}>"
@@ -171,7 +142,7 @@ class DB:
 
     def view(self) -> ManagedTx:
         """Return a `with` block around a read transaction."""
-        return ManagedTx(self, writable=False)
+        return ManagedTx(self.begin, writable=False)
 
     def update(self) -> ManagedTx:
         """Return a `with` block around a write transaction: a clean exit commits, any exception rolls back.
@@ -179,7 +150,7 @@ class DB:
         Raises:
             As `begin` and, at the end of the block, as `Tx.commit`.
         """
-        return ManagedTx(self, writable=True)
+        return ManagedTx(self.begin, writable=True)
 
     def begin(self, writable: bool = False) -> Tx:
         """Begin a transaction that the caller ends with `commit()` or `rollback()`.
@@ -192,51 +163,46 @@ class DB:
             TxError: This thread has a write transaction open, and would wait for itself.
             CorruptError: The file has become shorter since it was opened.
         """
-        if not writable:
-            return self._begin(writable=False)
-        if self.read_only:
+        if writable and self.read_only:
             raise DatabaseReadOnlyError
-        self._take_write_lock()
-        try:
-            return self._begin(writable=True)
-        except BaseException:
-            self._drop_write_lock()
-            raise
-
-    def _take_write_lock(self) -> None:
-        if self._write_lock.acquire(blocking=False):
-            self._writer_thread = get_ident()
-            return
-        if self._writer_thread == get_ident():
-            gc.collect()  # it may be one that nobody holds any more
-            if self._writer_thread == get_ident() and self._write_lock.locked():
-                raise TxError("this thread has a write transaction open already: commit or roll it back first")
-        if not self._write_lock.acquire(timeout=_LEAK_SEARCH_SECONDS):
-            gc.collect()
-            self._write_lock.acquire()
-        self._writer_thread = get_ident()
-
-    def _drop_write_lock(self) -> None:
-        self._writer_thread = 0
-        self._write_lock.release()
-
-    def _begin(self, *, writable: bool) -> Tx:
-        with self._lock:
+        with self._txs.lock:
+            if writable:
+                self._txs.wait_for_writer()
             self._require_open()
             if self._storage.size() < self._mapping.size:
                 raise CorruptError(None, f"{self.path} was cut short while it was open")
-            if writable and self._in_doubt:
-                raise DatabaseNotOpenError("database must be reopened: a commit was interrupted in its last step")
-            if writable and self._meta.txid >= _LAST_TXID:
-                raise CorruptError(None, f"meta page says txid {self._meta.txid}: no transaction can follow")
-            if writable and self._freelist is not None:
-                self._freelist.release(sorted(self._readers))
+            if writable:
+                self._prepare_to_write()
             tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
-            self._open_txs[id(tx)] = weakref.ref(tx)
+            self._txs.add(tx)
             if not writable:
-                self._readers[tx.id] = self._readers.get(tx.id, 0) + 1
                 self._stats.tx_n += 1
             return tx
+
+    def _prepare_to_write(self) -> None:
+        if self._in_doubt:
+            self._take_what_is_in_the_file()
+        if self._meta.txid >= _LAST_TXID:
+            raise CorruptError(None, f"meta page says txid {self._meta.txid}: no transaction can follow")
+        if self._freelist is not None:
+            self._in_doubt = True
+            self._freelist.release(self._txs.readers())
+            self._in_doubt = False
+
+    def _take_what_is_in_the_file(self) -> None:
+        """Go on after an interrupted commit: from it if its meta is in the file, else from the one before."""
+        if not self.options.no_sync:
+            self._storage.sync()  # nobody may build on a meta that a power cut could take back
+        if self._storage.size() != self._mapping.size:
+            self._mapping = self._map()
+        self._meta = newest(both_metas(self._mapping.map, self._page_size))
+        freelist = Freelist(self.options.freelist_type, array("Q"))
+        # Since when each page is free is not known any more: readers of an earlier state may see all of them.
+        freelist.pending[self._meta.txid - 1] = self._free_pages()
+        self._freelist = freelist
+        self._plain_buckets.clear()
+        self._in_doubt = False
+        self._log.info("%s: a commit was interrupted; the file holds txid %d", self.path, self._meta.txid)
 
     def _require_open(self) -> None:
         if self._failure:
@@ -245,17 +211,10 @@ class DB:
             raise DatabaseNotOpenError
 
     def _end(self, tx: Tx) -> None:
-        with self._lock:
-            del self._open_txs[id(tx)]
-            if not tx.writable:
-                self._readers[tx.id] -= 1
-                if not self._readers[tx.id]:
-                    del self._readers[tx.id]
+        with self._txs.lock:
+            self._txs.remove(tx)
             if self.options.statistics:
                 self._stats.tx_stats.add(tx._stats)
-            self._ended.notify_all()
-        if tx.writable:
-            self._drop_write_lock()
 
     def batch(self, fn: Callable[[Tx], T]) -> T:
         """Run `fn(tx)` in a write transaction that it shares with other threads' calls, and return its result.
@@ -265,9 +224,10 @@ class DB:
         """
         if self.read_only:
             raise DatabaseReadOnlyError
-        if self._writer_thread == get_ident():
-            raise TxError("this thread has a write transaction open already: it would wait for itself")
-        return cast(T, self._batcher.run(fn))
+        with self._txs.lock:
+            if self._txs.writer_thread() == get_ident():
+                raise TxError("this thread has a write transaction open already: it would wait for itself")
+        return cast(T, self._batcher.run(fn, self._update_with))
 
     def _update_with(self, fn: Callable[[Tx], None]) -> None:
         with self.update() as tx:
@@ -279,7 +239,10 @@ class DB:
         freelist, root, snapshot = self._freelist, tx._written_root, tx._snapshot
         if freelist is None or root is None:
             raise DatabaseReadOnlyError
+        if tx._meta is not self._meta:
+            raise TxClosedError("tx closed: an interrupt kept it from ending after its commit")
         allocation = Allocation(freelist, self._meta.hwm, self._page_size, self.options.max_size)
+        self._in_doubt = True
         try:
             meta = self._committer.write_pages(snapshot, root, freelist, allocation)
             mapping = self._mapping
@@ -288,22 +251,21 @@ class DB:
             if self.options.strict:
                 self._check_strictly(Snapshot(mapping, meta), freelist, tx._freed)
         except BaseException as error:
-            freelist.undo(allocation)
+            if isinstance(error, BoltError | OSError):
+                freelist.undo(allocation)
+                self._in_doubt = False
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
         plain = root._known_plain()
-        # Should an interrupt hit between here and the last line of this block, no writer may go on: it would take
-        # this txid again, and pages that the new state uses.
-        self._in_doubt = True
         try:
             self._committer.write_meta(meta, root)
-        except BaseException as error:
+        except Exception as error:
             # The new meta may be in the file or not, and on the disk or not. Nobody must build on it unseen.
             self._failure = f"writing the meta page of txid {meta.txid} failed ({error})"
             self._log.error("%s: %s", self.path, self._failure)
             raise
-        with self._lock:
-            freelist.committed(meta.txid, tx._freed, allocation, readers_open=bool(self._readers))
+        with self._txs.lock:
+            freelist.committed(meta.txid, tx._freed, allocation, readers_open=bool(self._txs.readers()))
             self._meta, self._mapping = meta, mapping
             self._in_doubt = False
         self._learn(plain)
@@ -342,7 +304,7 @@ class DB:
         """Return a copy of the counters and of the freelist's gauges (zeros without `statistics`)."""
         if not self.options.statistics:
             return Stats()
-        with self._lock:
+        with self._txs.lock:
             freelist = self._freelist
             free, pending = (len(freelist.spans), freelist.pending_count) if freelist else (0, 0)
             return Stats(
@@ -351,7 +313,7 @@ class DB:
                 free_alloc=(free + pending) * self._page_size,
                 freelist_inuse=freelist.stored_bytes() if freelist else 0,
                 tx_n=self._stats.tx_n,
-                open_tx_n=sum(self._readers.values()),
+                open_tx_n=len(self._txs.readers()),
                 tx_stats=self._stats.tx_stats + TxStats(),
             )
 
@@ -370,19 +332,10 @@ class DB:
         Waits until the transactions of other threads have ended; those of the calling thread are rolled back. From
         the moment of the call on, new transactions are refused.
         """
-        with self._lock:
-            if self._closing:
-                return
+        with self._txs.lock:
             self._closing = True
-            while self._open_txs:
-                for ref in list(self._open_txs.values()):
-                    tx = ref()
-                    if tx is not None and tx._thread == get_ident():
-                        tx._finish()
-                    del tx
-                if self._open_txs and not self._ended.wait(_LEAK_SEARCH_SECONDS):
-                    gc.collect()
-            del self._mapping
+            self._txs.end_all()
+            vars(self).pop("_mapping", None)  # a second call, after an interrupted one, finds it gone
         self._storage.close()
         self._log.info("closed %s", self.path)
 

@@ -58,15 +58,15 @@ class ChecksumError(DatabaseError):
 
 
 class LockTimeoutError(DatabaseError, TimeoutError):
-    """Another process holds the file's lock (bbolt: ErrTimeout).
+    """Another process, or another DB of this one, holds the file's lock (bbolt: ErrTimeout).
 
     Attributes:
         path: The file.
         timeout: How long was waited, in seconds.
     """
 
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__(f"timeout: {path} is locked by another opener (waited {timeout:g} s)")
+    def __init__(self, path: str, timeout: float, holder: str = "another opener") -> None:
+        super().__init__(f"timeout: {path} is locked by {holder} (waited {timeout:g} s)")
         self.path = path
         self.timeout = timeout
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from threading import TIMEOUT_MAX
+from types import UnionType
 from typing import Literal
 
 from .format import MAX_PAGE_SIZE, MIN_PAGE_SIZE
@@ -12,6 +14,8 @@ from .format import MAX_PAGE_SIZE, MIN_PAGE_SIZE
 DEFAULT_FILL_PERCENT = 0.5
 MIN_FILL_PERCENT = 0.1
 MAX_FILL_PERCENT = 1.0
+
+_MOST = 2**63 - 1
 
 Opener = Callable[[str, int, int], int]
 
@@ -21,7 +25,8 @@ class Options:
     """How a database is opened. Every field is a keyword of `boltpy.open`.
 
     Attributes:
-        timeout: Seconds to wait for the file lock; None or 0 waits for ever (as bbolt does).
+        timeout: Seconds to wait for the file lock; None or 0 waits for ever (as bbolt does), but for a DB that the same
+            thread has open.
         read_only: Take a shared lock, never create, never write.
         no_sync: Leave out the sync of each commit. Fast, and a power cut may lose or damage the file.
         no_grow_sync: Do not extend the file ahead of its pages, nor sync after growth.
@@ -31,6 +36,7 @@ class Options:
         mmap_flags: Extra flags for mmap(2), for instance MAP_POPULATE.
         initial_mmap_size: Bytes that the first growth step should allow for.
         page_size: Bytes a page of a NEW file; 0 takes the system's. An existing file's own size always wins.
+            Should a file's first meta be damaged, one that is no power of two must be given again to find the other.
         max_size: Bytes that the file may grow to; 0 is no limit.
         mlock: Keep the mapped file in memory with mlock(2).
         strict: Check the whole file before each commit becomes visible. Slow; for tests.
@@ -63,12 +69,38 @@ class Options:
     opener: Opener | None = None
 
     def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            TypeError, ValueError: With the option's name in the text.
+        """
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type == "bool":
+                _require(name, value, bool, "True or False")
+            elif field.type == "int":
+                _require(name, value, int, "a whole number")
+                if not 0 <= value <= _MOST:
+                    raise ValueError(f"{name} is {value}; it must be between 0 and {_MOST}")
+        for name in ("timeout", "max_batch_delay"):
+            value = getattr(self, name)
+            if value is None and name == "timeout":
+                continue
+            _require(name, value, int | float, "a number of seconds")
+            if not 0 <= value <= TIMEOUT_MAX:
+                raise ValueError(f"{name} is {value} seconds; it must be between 0 and {TIMEOUT_MAX:.0f}")
         if self.page_size and not MIN_PAGE_SIZE <= self.page_size <= MAX_PAGE_SIZE:
             raise ValueError(
                 f"page_size is {self.page_size} bytes; a file can be reopened with {MIN_PAGE_SIZE} to {MAX_PAGE_SIZE}"
             )
         if self.freelist_type not in ("array", "hashmap"):
             raise ValueError(f"freelist_type is {self.freelist_type!r}; it must be 'array' or 'hashmap'")
-        for name in ("initial_mmap_size", "max_size", "alloc_size"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)} bytes; it cannot be negative")
+        if self.logger is not None:
+            _require("logger", self.logger, logging.Logger, "a logging.Logger")
+        if self.opener is not None and not callable(self.opener):
+            raise TypeError(f"opener is {self.opener!r}; it must be callable as (path, flags, mode)")
+
+
+def _require(name: str, value: object, kind: type | UnionType, what: str) -> None:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{name} is {value!r}; it must be {what}")

@@ -8,13 +8,16 @@ short. A failing system call is told as StorageError with the errno; opening kee
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import stat
 import time
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
+from threading import get_ident
 from typing import BinaryIO, NoReturn, Protocol, TypeAlias
 
 from .errors import InvalidDatabaseError, LockTimeoutError, StorageError
@@ -55,6 +58,9 @@ class Storage(Protocol):
         """Give back the lock and the descriptor. A second call does nothing."""
 
 
+_open_files: weakref.WeakSet[FileStorage] = weakref.WeakSet()
+
+
 class FileStorage:
     """A Storage on a file of the system."""
 
@@ -67,9 +73,11 @@ class FileStorage:
         """
         self.path = path
         self._pid = os.getpid()
+        self._thread = 0  # the one that locked it
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang. Regular files ignore it.
         flags = os.O_CLOEXEC | os.O_NONBLOCK | (os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
         self._fd = (opener or os.open)(path, flags, mode)
+        _open_files.add(self)
         kind = os.fstat(self._fd).st_mode
         if not stat.S_ISREG(kind):
             self.close()
@@ -78,20 +86,47 @@ class FileStorage:
             raise InvalidDatabaseError(f"invalid database: {path} is no regular file")
 
     def lock(self, *, shared: bool, timeout: float | None) -> None:
-        """Take the flock(2) that Go's bbolt takes: shared to read, exclusive to write."""
+        """Take the flock(2) that Go's bbolt takes: shared to read, exclusive to write.
+
+        Raises:
+            LockTimeoutError: Another opener has it, and this thread itself would have to close that one while it waits
+                here for ever, or the time is over.
+        """
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         deadline = time.monotonic() + timeout if timeout else None
-        while True:
-            try:
-                fcntl.flock(self._fd, kind | (fcntl.LOCK_NB if deadline else 0))
-                return
-            except BlockingIOError:
-                left = (deadline or 0) - time.monotonic()
-            except OSError as error:
-                raise self._error("lock", error) from error
+        if not self._try_lock(kind):
+            gc.collect()  # the opener may be a DB that nobody holds any more
+        while not self._try_lock(kind):
+            if deadline is None:
+                if self._is_held_by_this_thread():
+                    raise LockTimeoutError(self.path, 0, "a DB that this thread opened: close it first")
+                self._flock(kind)
+                break
+            left = deadline - time.monotonic()
             if left <= 0:
                 raise LockTimeoutError(self.path, timeout or 0)
             time.sleep(min(_LOCK_POLL_SECONDS, left))
+        self._thread = get_ident()
+
+    def _try_lock(self, kind: int) -> bool:
+        try:
+            self._flock(kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _flock(self, how: int) -> None:
+        try:
+            fcntl.flock(self._fd, how)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise self._error("lock", error) from error
+
+    def _is_held_by_this_thread(self) -> bool:
+        mine = os.fstat(self._fd)
+        held = [other for other in _open_files if other._thread == get_ident() and other._pid == self._pid]
+        return any(other._fd >= 0 and os.path.samestat(os.fstat(other._fd), mine) for other in held)
 
     def size(self) -> int:
         """Return the file's length in bytes."""
@@ -146,14 +181,14 @@ class FileStorage:
 
     def close(self) -> None:
         """Unlock and close."""
-        fd, self._fd = self._fd, -1
-        if fd < 0:
+        if self._fd < 0:
             return
         # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name. A forked child shares
         # the lock with its parent and must leave it alone.
         if os.getpid() == self._pid:
             with suppress(OSError):
-                fcntl.flock(fd, fcntl.LOCK_UN)
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        fd, self._fd = self._fd, -1
         try:
             os.close(fd)
         except OSError as error:

@@ -65,12 +65,13 @@ class Tx:
         db: The DB it belongs to.
     """
 
+    _open = False  # until it is whole
+
     def __init__(self, db: TxHost, snapshot: Snapshot, *, writable: bool) -> None:
         self.db = db
         self.writable = writable
         self._snapshot = snapshot
         self._meta = snapshot.meta
-        self._open = True
         self._managed = False
         self._thread = get_ident()
         self._stats = TxStats()
@@ -81,6 +82,7 @@ class Tx:
         self._hooks: list[Callable[[], object]] = []
         # A read transaction keeps no bucket: without a circle of references, a leaked one ends at once.
         self._written_root: Bucket | None = Bucket(self, snapshot.root, ()) if writable else None
+        self._open = True
 
     def __repr__(self) -> str:
         kind = "write" if self.writable else "read"
@@ -91,7 +93,7 @@ class Tx:
         raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __del__(self) -> None:
-        if getattr(self, "_open", False):
+        if self._open:
             leaked = repr(self)
             self._finish()
             warnings.warn(f"{leaked} was never committed or rolled back", ResourceWarning, source=self, stacklevel=2)

@@ -49,24 +49,27 @@ def test_after_a_failed_last_write_the_database_must_be_reopened(
     put(db, b"newer")
 
 
-def test_no_writer_follows_a_commit_that_was_interrupted_in_its_last_step(
-    open_db: OpenDB, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("written", [True, False])
+def test_after_an_interrupted_last_step_the_next_writer_builds_on_what_the_file_holds(
+    open_db: OpenDB, monkeypatch: pytest.MonkeyPatch, written: bool
 ) -> None:
     db = open_db("a.db")
     put(db, b"old")
+    reader = db.begin()
     real_write_meta = Committer.write_meta
 
     def write_meta(self: Committer, *arguments: Any) -> None:
-        real_write_meta(self, *arguments)
+        if written:
+            real_write_meta(self, *arguments)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Committer, "write_meta", write_meta)
     with pytest.raises(KeyboardInterrupt):
         put(db, b"new")
     monkeypatch.undo()
-    with pytest.raises(boltpy.DatabaseNotOpenError, match="reopened"):
-        db.begin(writable=True)
-    db.close()
-    db = open_db("a.db")
-    with db.view() as tx:
-        assert bucket_at(tx, b"b").get(b"k") == b"new"
+    with db.update() as tx:
+        assert bucket_at(tx, b"b").get(b"k") == (b"new" if written else b"old")
+        tx.create_bucket(b"c").put(b"k", bytes(20_000))
+    assert bucket_at(reader, b"b").get(b"k") == b"old"
+    reader.rollback()
+    put(db, b"newer")

@@ -152,6 +152,17 @@ def test_a_page_size_need_not_be_a_power_of_two(open_db: OpenDB) -> None:
         assert bucket_at(tx, b"b").stats().key_n == 500
 
 
+def test_a_page_size_that_is_no_power_of_two_is_given_again_when_the_first_meta_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    boltpy.open(path, page_size=3000).close()
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 80)
+    with pytest.raises(boltpy.DatabaseError):
+        boltpy.open(path)
+    with boltpy.open(path, page_size=3000) as db, db.view() as tx:
+        assert list(tx.check()) == []
+
+
 def test_the_page_size_of_an_existing_file_wins_over_the_option(open_db: OpenDB) -> None:
     open_db("a.db", page_size=16384).close()
     assert open_db("a.db", page_size=4096).info().page_size == 16384
@@ -220,6 +231,39 @@ def test_options_are_frozen_and_unknown_ones_refused(tmp_path: Path) -> None:
         boltpy.open(tmp_path / "a.db", pagesize=4096)
     with pytest.raises(ValueError, match="freelist_type"):
         boltpy.open(tmp_path / "a.db", freelist_type="tree")
+    assert not (tmp_path / "a.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("timeout", "1", TypeError),
+        ("timeout", -1, ValueError),
+        ("timeout", float("nan"), ValueError),
+        ("timeout", 1e300, ValueError),
+        ("read_only", 1, TypeError),
+        ("strict", "no", TypeError),
+        ("page_size", 4096.0, TypeError),
+        ("page_size", True, TypeError),
+        ("max_size", 1.5, TypeError),
+        ("max_size", -1, ValueError),
+        ("alloc_size", None, TypeError),
+        ("mmap_flags", 2**70, ValueError),
+        ("max_batch_size", "many", TypeError),
+        ("max_batch_delay", "x", TypeError),
+        ("max_batch_delay", float("inf"), ValueError),
+        ("logger", 5, TypeError),
+        ("opener", "open", TypeError),
+        ("freelist_type", None, ValueError),
+    ],
+)
+def test_an_option_with_a_value_that_makes_no_sense_is_named_and_nothing_is_created(
+    tmp_path: Path, name: str, value: object, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=name):
+        boltpy.open(tmp_path / "a.db", **{name: value})
+    with pytest.raises(error, match=name):
+        boltpy.Options(**{name: value})
     assert not (tmp_path / "a.db").exists()
 
 

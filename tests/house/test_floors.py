@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
     "boltpy": (
         "errors format stats changes batch hot/build",
-        "options hot/raw_page",
+        "options open_txs hot/raw_page",
         "storage hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write",
         "hot/native",
@@ -31,6 +31,7 @@ FLOORS = {
         "nesting commit",
         "bucket",
         "tx",
+        "managed_tx",
         "db",
         "opening",
         "compact",

@@ -1,0 +1,102 @@
+"""The open transactions of a DB: the one truth by which writers wait, pages are released and close() waits.
+
+A transaction is open while it lives and says so itself. One that has ended, by a single assignment, or that everybody
+has forgotten is out, even if an interrupt (Ctrl-C) kept it from telling: so no interrupt can leave a lock held.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from threading import Condition, RLock, get_ident
+from typing import Protocol
+
+from .errors import TxError
+from .format import Txid
+
+# How long to wait for a word before looking whether the one waited for is there at all.
+_LOOK_AGAIN_SECONDS = 0.25
+
+
+class OpenTx(Protocol):
+    """What is asked of a transaction."""
+
+    writable: bool
+    _open: bool
+    _thread: int
+
+    @property
+    def id(self) -> Txid:
+        """Its txid."""
+
+    def _finish(self) -> None:
+        """End it."""
+
+
+class OpenTxs:
+    """The open transactions of one DB.
+
+    Attributes:
+        lock: Held by whoever begins or ends one. All methods but `__iter__` need it held.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._ended = Condition(self.lock)
+        self._refs: dict[int, weakref.ref[OpenTx]] = {}
+
+    def __iter__(self) -> Iterator[OpenTx]:
+        for key, ref in list(self._refs.items()):
+            tx = ref()
+            if tx is not None and tx._open:
+                yield tx
+            else:
+                self._refs.pop(key, None)
+            del tx  # who waits must not keep alive what it waits for
+
+    def add(self, tx: OpenTx) -> None:
+        """Let a new transaction in."""
+        self._refs[id(tx)] = weakref.ref(tx)
+
+    def remove(self, tx: OpenTx) -> None:
+        """Forget a transaction that has ended, and wake those who wait for it."""
+        self._refs.pop(id(tx), None)
+        self._ended.notify_all()
+
+    def readers(self) -> list[Txid]:
+        """Return the txids of all open read transactions, ascending, one for each transaction."""
+        return sorted(tx.id for tx in self if not tx.writable) if self._refs else []
+
+    def writer_thread(self) -> int:
+        """Return the thread whose write transaction is open; 0 if there is none."""
+        return next((tx._thread for tx in self if tx.writable), 0) if self._refs else 0
+
+    def wait_for_writer(self) -> None:
+        """Return when no write transaction is open. The lock is released meanwhile.
+
+        Raises:
+            TxError: This thread has it open, and would wait for itself.
+        """
+        searched = False
+        while thread := self.writer_thread():
+            if searched and thread == get_ident():
+                raise TxError("this thread has a write transaction open already: commit or roll it back first")
+            if thread == get_ident() or not (self._ended.wait(_LOOK_AGAIN_SECONDS) or searched):
+                gc.collect()  # it may be one that nobody holds any more
+                searched = True
+
+    def end_all(self) -> None:
+        """Roll back this thread's transactions and return when those of the other threads have ended."""
+        while True:
+            tx = None
+            for tx in self:
+                if tx._thread == get_ident():
+                    tx._finish()
+            if tx is None:
+                return
+            del tx
+            if not any(True for _ in self):
+                return
+            if not self._ended.wait(_LOOK_AGAIN_SECONDS):
+                gc.collect()
