@@ -6,6 +6,8 @@ from collections.abc import Callable
 from threading import Event, Lock, Timer
 from typing import Generic, TypeVar
 
+from .errors import TxError
+
 TxT = TypeVar("TxT")
 
 Update = Callable[[Callable[[TxT], None]], None]
@@ -80,6 +82,16 @@ class Batcher(Generic[TxT]):
             self._run(calls, update)
 
     def _run(self, calls: list[_Call[TxT]], update: Update[TxT]) -> None:
+        """Run the calls, and let none of them wait for ever should an interrupt hit here."""
+        try:
+            self._run_together(calls, update)
+        finally:
+            for call in calls:
+                if not call.ended.is_set():
+                    call.error = TxError("the batch was interrupted: whether it was committed is not known")
+                    call.ended.set()
+
+    def _run_together(self, calls: list[_Call[TxT]], update: Update[TxT]) -> None:
         """Run the calls in one transaction, without those that raise, until one such transaction commits."""
         failed: _Call[TxT] | None = None
 

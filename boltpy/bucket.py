@@ -7,7 +7,6 @@ from operator import itemgetter
 from typing import TypeVar, overload
 
 from . import hot
-from .bucket_state import BucketTx
 from .changes import Mark
 from .cursor import Cursor, bytes_of, size_of
 from .errors import IncompatibleValueError, KeyRequiredError, KeyTooLargeError, ValueTooLargeError
@@ -40,11 +39,6 @@ class Bucket(NestingBucket):
     def __repr__(self) -> str:
         name = "/".join(map(repr, self._path)) or "root"
         return f"<Bucket {name} root={self._ref.root} inline={not self._ref.root}>"
-
-    @property
-    def tx(self) -> BucketTx:
-        """The transaction that the bucket belongs to."""
-        return self._tx
 
     @property
     def root(self) -> Pgid:
@@ -88,7 +82,8 @@ class Bucket(NestingBucket):
     def get_view(self, key: ReadableBuffer) -> memoryview | None:
         """Return the value of `key` without copying it, as a read-only memoryview; None if there is no such pair.
 
-        The view is released when the transaction ends.
+        The view is released when the transaction ends. What was made of it meanwhile (a slice, another view, an array)
+        is not: do not use it any longer, as its bytes may then be those of another page.
         """
         self._require_open()
         key = bytes_of(key)
@@ -244,6 +239,8 @@ class Bucket(NestingBucket):
         reverse: bool = False,
     ) -> Iterator[Pair]:
         """Iterate over (key, value) in key order; the value of a nested bucket is None.
+
+        When the transaction has ended, the iterator raises TxClosedError, after a few items more that it had read.
 
         Args:
             start: The first key that may come.

@@ -9,6 +9,7 @@ remembers the plain buckets by their paths.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from math import isfinite
 from mmap import mmap
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from typing import Protocol, cast
 from . import hot
 from .changes import Changes, KeyOrder, Mark
 from .errors import BucketError
-from .format import BUCKET_ENTRY
+from .format import BUCKET_ENTRY, Txid
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
 from .tree import BucketRef, Snapshot
@@ -40,6 +41,7 @@ class BucketTx(Protocol):
     _freed: array[int]
     _plain_buckets: set[Path]
     _stats: TxStats
+    _open: bool
 
     def _require_open(self) -> None:
         """Raise TxClosedError if the transaction has ended."""
@@ -52,6 +54,27 @@ class BucketTx(Protocol):
 
     def _forget_below(self, path: Path) -> None:
         """Forget what is known of the bucket at `path` and below."""
+
+
+class UserTx(BucketTx, Protocol):
+    """The transaction as the user of a bucket sees it. It is a `boltpy.Tx`, which stands on a higher floor."""
+
+    @property
+    def id(self) -> Txid:
+        """The txid."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the database as the transaction sees it."""
+
+    def on_commit(self, fn: Callable[[], object]) -> None:
+        """Call `fn()` after a successful commit."""
+
+    def commit(self) -> None:
+        """Write the changes and end the transaction."""
+
+    def rollback(self) -> None:
+        """End the transaction and drop its changes."""
 
 
 class BucketState:
@@ -67,6 +90,7 @@ class BucketState:
         "_children",
         "_edits",
         "_fast",
+        "_has_nested",
         "_map",
         "_marked",
         "_order",
@@ -110,6 +134,7 @@ class BucketState:
             self._marked = False  # there are marks among the changes
             self._touched = new  # to be written even without changes
             self._plain = new or path in tx._plain_buckets
+            self._has_nested = False  # some were seen: there is no need to look for them again
             self._walks = 0
             self._asked = 0
             self._scanned_to: bytes | None = None
@@ -160,14 +185,14 @@ class BucketState:
 
     def _learn_from(self, puts: int) -> None:
         """Look for nested buckets, as far as is worth it for so many puts."""
-        if not self._plain and self._asked >= 0:
+        if not self._plain and not self._has_nested:
             self._scan_for_nested(puts * _SCANNED_ITEMS_PER_PUT)
 
     def _scan_for_nested(self, items: int) -> None:
         how = hot.SCAN_BUCKETS | (hot.SCAN_EXCLUSIVE if self._scanned_to is not None else 0)
         found, last, done = hot.scan(self._tree, self._scanned_to, None, how, items)
         if found or Mark.NESTED in self._changes.values():
-            self._asked = -(2**62)  # it has some: never ask again
+            self._has_nested = True
         elif done:
             self._plain = True
             self._choose_fast()
@@ -179,7 +204,7 @@ class BucketState:
         self._plain = False
         self._fast = None
         self._tx._plain_buckets.discard(self._path)
-        self._asked = -(2**62)
+        self._has_nested = True
 
     def _known_plain(self) -> set[Path]:
         """Return the paths of this and all nested handles whose buckets are known to be plain."""

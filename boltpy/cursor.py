@@ -22,8 +22,17 @@ _key_of = itemgetter(0)
 _LARGEST_WINDOW = 1024
 
 
+class Ending(Protocol):
+    """What tells whether a transaction has ended."""
+
+    _open: bool
+
+
 class Walked(Protocol):
     """What a cursor needs of its bucket."""
+
+    @property
+    def _tx(self) -> Ending: ...
 
     _tree: hot.Tree
     _map: mmap
@@ -235,7 +244,10 @@ def size_of(data: ReadableBuffer, what: str = "key") -> int:
     """
     if isinstance(data, bytes | bytearray):
         return len(data)
-    if isinstance(data, memoryview):
-        return data.nbytes
-    hint = f"; write {what}.encode() or b'...'" if isinstance(data, str) else ""
-    raise TypeError(f"{what} must be bytes-like, not {type(data).__name__}{hint}")
+    try:
+        with memoryview(data) as view:
+            return view.nbytes
+    except TypeError:
+        given: type[object] = type(data)
+        hint = f"; write {what}.encode() or b'...'" if given is str else ""
+        raise TypeError(f"{what} must be bytes-like, not {given.__name__}{hint}") from None

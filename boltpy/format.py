@@ -30,12 +30,13 @@ bucket value, 16 bytes                0    8 root      pgid of its root page; 0:
 
 from __future__ import annotations
 
+from array import array
 from struct import Struct
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Pgid: TypeAlias = int
 Txid: TypeAlias = int
-ReadableBuffer: TypeAlias = bytes | bytearray | memoryview
+ReadableBuffer: TypeAlias = "bytes | bytearray | memoryview | array[Any]"  # array takes no [] before 3.12
 
 MAGIC: Final = 0xED0CDAED
 VERSION: Final = 2

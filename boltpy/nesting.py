@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import Self
+from typing import Self, cast
 
 from . import hot
-from .bucket_state import MAX_NESTING, BucketState, BucketTx, Path
+from .bucket_state import MAX_NESTING, BucketState, BucketTx, Path, UserTx
 from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
@@ -38,6 +38,7 @@ class _DeletedBucketTx:
         self._freed = tx._freed
         self._plain_buckets = tx._plain_buckets
         self._stats = tx._stats
+        self._open = False
         self._tx = tx
         self._name = name
 
@@ -59,6 +60,11 @@ class NestingBucket(BucketState):
     """Nested buckets, sequence and statistics of a bucket; Bucket adds the pairs."""
 
     __slots__ = ()
+
+    @property
+    def tx(self) -> UserTx:
+        """The `boltpy.Tx` that the bucket belongs to."""
+        return cast(UserTx, self._tx._tx if isinstance(self._tx, _DeletedBucketTx) else self._tx)
 
     def bucket(self, *path: ReadableBuffer) -> Self | None:
         """Return the bucket nested here under this name, or under this path of names; None if there is none.
@@ -216,6 +222,7 @@ class NestingBucket(BucketState):
         """Move a nested bucket, with all changes made in it, from here into `target` of the same transaction.
 
         Raises:
+            TypeError: `target` is no bucket; `Tx.move_bucket` takes None for the top level.
             DifferentDatabaseError: `target` belongs to another transaction.
             SameBucketError: `target` is this bucket, or is the moved bucket or lies inside it.
             BucketError: It would be nested deeper than MAX_NESTING levels.
@@ -225,6 +232,8 @@ class NestingBucket(BucketState):
             TxNotWritableError, TxClosedError: The transaction cannot change anything.
         """
         self._tx._require_writable()
+        if not isinstance(target, NestingBucket):
+            raise TypeError(f"target is {target!r}; it must be a bucket (Tx.move_bucket takes None for the top level)")
         target._tx._require_writable()
         name = bytes_of(name, "name")
         if target._tx is not self._tx:
@@ -272,6 +281,8 @@ class NestingBucket(BucketState):
     @sequence.setter
     def sequence(self, value: int) -> None:
         self._tx._require_writable()
+        if not isinstance(value, int):
+            raise TypeError(f"sequence is {value!r}; it must be a whole number")
         if not 0 <= value <= _MAX_SEQUENCE:
             raise ValueError(f"sequence is {value}; it must be between 0 and {_MAX_SEQUENCE}")
         self._sequence = value

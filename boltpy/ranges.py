@@ -71,15 +71,18 @@ def walk(
 
 
 def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[Pair]]:
-    """Yield the committed items, run by run."""
-    mapped = bucket._map
+    """Yield the committed items, run by run, until the transaction ends: then others may write over its pages."""
+    mapped, tx = bucket._map, bucket._tx
     if reverse:
         found = runs(bucket._tree, keys.stop, keys.start, hot.SCAN_REVERSE | hot.SCAN_EXCLUSIVE)
     else:
         found = runs(bucket._tree, keys.start, keys.stop, 0)
     try:
         for run in found:
+            if not tx._open:
+                break
             yield pairs(mapped, run, reverse)
+        bucket._require_open()
     except Exception:
         bucket._require_open()
         raise

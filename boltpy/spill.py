@@ -13,7 +13,7 @@ from . import hot, rebalance
 from .bucket_state import BucketState
 from .changes import Mark
 from .format import BUCKET_HEADER
-from .hot import MARK_BUCKET, MARK_DELETE, MARK_ERASE, MARK_FORCE
+from .hot import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE
 from .hot.raw_page import load_page
 from .options import MAX_FILL_PERCENT, MIN_FILL_PERCENT
 from .tree import BucketRef
@@ -38,8 +38,8 @@ def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> 
     if not nested and not bucket._is_changed():
         return None
     tx = bucket._tx
-    keys, values, marks = _collect(bucket, nested)
-    changes = hot.sorted_changes(keys, values, marks)
+    keys, values, bits = _collect(bucket, nested)
+    changes = hot.sorted_changes(keys, values, bits)
     page_size = merger.page_size
     tree, overrides, joined = bucket._tree, {}, False
     if bucket._marked and bucket._ref.root:  # only deletes make pages join
@@ -81,27 +81,27 @@ def stored_value(bucket: BucketState) -> bytes:
 
 
 def _collect(bucket: BucketState, nested: dict[bytes, bytes]) -> tuple[list[bytes], list[bytes], list[int] | None]:
-    """Return a bucket's changes as keys, values and marks; marks is None if all are plain puts."""
+    """Return a bucket's changes as keys, values and bits; bits is None if all are plain puts."""
     changes = bucket._changes
     keys = list(changes)
     if not bucket._marked and not nested:
         return keys, list(changes.values()), None  # type: ignore[arg-type]  # no marks: all are bytes
     values: list[bytes] = []
-    marks: list[int] = []
+    bits: list[int] = []
     deleted, nested_mark = Mark.DELETED, Mark.NESTED
     for key, value in changes.items():
         if isinstance(value, bytes):
             values.append(value)
-            marks.append(0)
+            bits.append(0)
         elif value is nested_mark:
             values.append(nested.pop(key, b"") or stored_value(bucket._children[key]))
-            marks.append(MARK_BUCKET | MARK_FORCE)
+            bits.append(CHANGE_BUCKET | CHANGE_FORCE)
         else:
             values.append(b"")
-            marks.append(MARK_DELETE if value is deleted else MARK_ERASE)
+            bits.append(CHANGE_DELETE if value is deleted else CHANGE_ERASE)
     if bucket._retyped:
-        marks = [mark | (MARK_FORCE if key in bucket._retyped else 0) for key, mark in zip(keys, marks, strict=True)]
+        bits = [old | (CHANGE_FORCE if key in bucket._retyped else 0) for key, old in zip(keys, bits, strict=True)]
     keys += nested
     values += nested.values()
-    marks += [MARK_BUCKET] * len(nested)
-    return keys, values, marks
+    bits += [CHANGE_BUCKET] * len(nested)
+    return keys, values, bits

@@ -24,10 +24,10 @@ from .pure_read import (
     Run,
 )
 from .pure_write import (
-    MARK_BUCKET,
-    MARK_DELETE,
-    MARK_ERASE,
-    MARK_FORCE,
+    CHANGE_BUCKET,
+    CHANGE_DELETE,
+    CHANGE_ERASE,
+    CHANGE_FORCE,
     Allocator,
     Changes,
     Merger,
@@ -37,7 +37,7 @@ from .pure_write import (
 from .raw_page import Map, Source, Tree
 
 __all__ = [
-    "HOT", "IS_BUCKET", "MARK_BUCKET", "MARK_DELETE", "MARK_ERASE", "MARK_FORCE", "MISSING", "SCAN_BUCKETS",
+    "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "MISSING", "SCAN_BUCKETS",
     "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator", "Changes", "Found", "Map", "Merger",
     "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
     "merge_ids", "new_merger", "scan", "sorted_changes", "source", "tree",

@@ -24,9 +24,9 @@ enum {
     E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE, E_OVERLAP
 };
 
-/* marks of a change, as pure_write.MARK_* */
-enum { MARK_BUCKET = 1, MARK_FORCE = 2, MARK_DELETE = 4, MARK_ERASE = 8, MARKS = 15 };
-/* what a change does to the node: kept beside the marks in flags */
+/* bits of a change, as pure_write.CHANGE_* */
+enum { CHANGE_BUCKET = 1, CHANGE_FORCE = 2, CHANGE_DELETE = 4, CHANGE_ERASE = 8, CHANGE_BITS = 15 };
+/* what a change does to the node: kept beside the bits in flags */
 enum { OP_NONE = 0, OP_REPLACE = 0x100, OP_INSERT = 0x200, OP_REMOVE = 0x300, OP_MASK = 0x300 };
 /* answers of bp_merge_run, as native.py knows them */
 enum {
@@ -441,12 +441,12 @@ uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_
 /* ---- changes ---------------------------------------------------------------------------------------------- */
 
 int bp_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens,
-             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *marks)
+             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *bits)
 {
     for (uint64_t i = 0; i < n; i++) {
         if (klens[i] > keys_len || vlens[i] > vals_len)
             return -1;
-        items[i] = (bp_item){keys, (uint64_t)(uintptr_t)vals, klens[i], vlens[i], marks ? marks[i] & MARKS : 0, 0};
+        items[i] = (bp_item){keys, (uint64_t)(uintptr_t)vals, klens[i], vlens[i], bits ? bits[i] & CHANGE_BITS : 0, 0};
         keys += klens[i];
         keys_len -= klens[i];
         vals += vlens[i];
@@ -660,21 +660,21 @@ static int plan_leaf(bp_merge *m, bp_frame *f, bp_item *items, int *shrunk)
             return -BP_CORRUPT;
         lo = (uint32_t)pos + (uint32_t)found;
         it->pos = (uint32_t)pos;
-        it->flags &= MARKS;
+        it->flags &= CHANGE_BITS;
         if (found) {
             element e;
             if (load_element(f, (uint32_t)pos, &e, &m->err))
                 return -BP_CORRUPT;
-            int was = (e.flags & BUCKET_ENTRY) != 0, is = (it->flags & MARK_BUCKET) != 0;
-            if (was != is && !(it->flags & MARK_FORCE)) {
+            int was = (e.flags & BUCKET_ENTRY) != 0, is = (it->flags & CHANGE_BUCKET) != 0;
+            if (was != is && !(it->flags & CHANGE_FORCE)) {
                 m->err.info = k;
                 return -BP_BUCKET;
             }
         }
-        if (it->flags & (MARK_DELETE | MARK_ERASE)) {
+        if (it->flags & (CHANGE_DELETE | CHANGE_ERASE)) {
             it->flags |= found ? OP_REMOVE : OP_NONE;
-            *shrunk |= found || it->flags & MARK_ERASE;
-            changed |= found || it->flags & MARK_ERASE;
+            *shrunk |= found || it->flags & CHANGE_ERASE;
+            changed |= found || it->flags & CHANGE_ERASE;
         } else {
             it->flags |= found ? OP_REPLACE : OP_INSERT;
             changed = 1;
@@ -828,7 +828,7 @@ static void put_element(uint8_t *page, uint32_t leaf, uint64_t j, uint64_t data,
 {
     uint64_t at = HEADER + j * ELEMENT;
     if (leaf) {
-        store32(page + at, it->flags & MARK_BUCKET);
+        store32(page + at, it->flags & CHANGE_BUCKET);
         store32(page + at + 4, (uint32_t)(data - at));
         store32(page + at + 8, it->klen);
         store32(page + at + 12, it->vlen);
@@ -951,7 +951,7 @@ static int has_bucket(const bp_frame *f, const bp_item *changes, uint64_t n)
     }
     for (k = 0; k < n; k++)
         if ((changes[k].flags & OP_MASK) != OP_NONE && (changes[k].flags & OP_MASK) != OP_REMOVE
-            && changes[k].flags & MARK_BUCKET)
+            && changes[k].flags & CHANGE_BUCKET)
             return 1;
     return 0;
 }

@@ -54,7 +54,7 @@ typedef struct {            /* a change of a leaf, or a new entry of a branch */
     uint64_t val;           /* leaf: address of the value; branch: pgid of the child */
     uint32_t klen;
     uint32_t vlen;
-    uint32_t flags;         /* the caller's marks, and the kernel's operation */
+    uint32_t flags;         /* the caller's bits, and the kernel's operation */
     uint32_t pos;           /* index of the old item that the operation is about */
 } bp_item;
 
@@ -152,9 +152,9 @@ int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need);
 /* Merge two descending lists; 0, or the id that is in both or out of order */
 uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out);
 
-/* Fill items from blobs; 0, or -1 if the lengths do not fit the blobs. marks may be NULL. */
+/* Fill items from blobs; 0, or -1 if the lengths do not fit the blobs. bits may be NULL. */
 int bp_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens,
-             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *marks);
+             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *bits);
 /* Sort items into out by key. The result is in out. */
 void bp_sort(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n);
 

@@ -127,14 +127,14 @@ def merge_ids(a: array[int], b: array[int]) -> array[int]:
 class Changes:
     """A bucket's changes in key order, as C reads them. Keeps alive what the items point to."""
 
-    def __init__(self, keys: Sequence[bytes], values: Sequence[bytes], marks: Sequence[int] | None) -> None:
+    def __init__(self, keys: Sequence[bytes], values: Sequence[bytes], bits: Sequence[int] | None) -> None:
         n = len(keys)
         self._keep = key_blob, value_blob = b"".join(keys), b"".join(values)
         self._keep_buffers = blobs = [ffi.from_buffer("uint8_t[]", blob) for blob in (key_blob, value_blob)]
         items = _not_cleared("bp_item[]", 2 * n)
         key_sizes = ffi.from_buffer("uint32_t[]", _lengths(keys))
         value_sizes = ffi.from_buffer("uint32_t[]", _lengths(values))
-        flags = ffi.NULL if marks is None else ffi.from_buffer("uint32_t[]", array("I", marks))
+        flags = ffi.NULL if bits is None else ffi.from_buffer("uint32_t[]", array("I", bits))
         if lib.bp_items(
             items + n, n, blobs[0], len(key_blob), key_sizes, blobs[1], len(value_blob), value_sizes, flags
         ):

@@ -20,10 +20,10 @@ from .raw_page import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Tree, corrupt, load_
 _MAX_NODE_SIZE: Final = 2**32 - 1
 
 # Marks of a change. A plain put has none.
-MARK_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
-MARK_FORCE: Final = 2  # the caller knows that the kind of the entry changes
-MARK_DELETE: Final = 4
-MARK_ERASE: Final = 8  # deleted after it was put by the same transaction: the leaf is rewritten all the same
+CHANGE_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
+CHANGE_FORCE: Final = 2  # the caller knows that the kind of the entry changes
+CHANGE_DELETE: Final = 4
+CHANGE_ERASE: Final = 8  # deleted after it was put by the same transaction: the leaf is rewritten all the same
 
 
 class Allocator(Protocol):
@@ -73,21 +73,21 @@ class Outcome(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One change of a bucket, with MARK_* bits."""
+    """One change of a bucket, with CHANGE_* bits."""
 
     key: bytes
     value: bytes
-    marks: int
+    bits: int
 
 
 Changes = list[Change]
 
 
-def sorted_changes(keys: Sequence[bytes], values: Sequence[bytes], marks: Sequence[int] | None) -> Changes:
-    """Return changes in key order. `marks` is None where all are plain puts."""
-    if marks is None:
-        marks = [0] * len(keys)
-    return sorted(Change(*change) for change in zip(keys, values, marks, strict=True))
+def sorted_changes(keys: Sequence[bytes], values: Sequence[bytes], bits: Sequence[int] | None) -> Changes:
+    """Return changes in key order. `bits` is None where all are plain puts."""
+    if bits is None:
+        bits = [0] * len(keys)
+    return sorted(Change(*change) for change in zip(keys, values, bits, strict=True))
 
 
 class Merger:
@@ -149,7 +149,7 @@ class Merger:
 
         Raises:
             CorruptError: A page of the tree breaks the format.
-            IncompatibleValueError: A change without MARK_FORCE meets an entry of the other kind.
+            IncompatibleValueError: A change without CHANGE_FORCE meets an entry of the other kind.
         """
         return _Merge(self, self._allocator, tree, changes, threshold, inline_max, overrides).run(touch)
 
@@ -315,10 +315,10 @@ def _plan_leaf(page: RawPage, changes: Changes) -> _LeafPlan:
         places.append((pos, found))
         done = pos + found
         was_bucket = found and bool(page.element(pos).flags & BUCKET_ENTRY)
-        if found and was_bucket != bool(change.marks & MARK_BUCKET) and not change.marks & MARK_FORCE:
+        if found and was_bucket != bool(change.bits & CHANGE_BUCKET) and not change.bits & CHANGE_FORCE:
             raise IncompatibleValueError(change.key, "a nested bucket" if was_bucket else "a plain key")
-        if change.marks & (MARK_DELETE | MARK_ERASE):
-            effective = found or bool(change.marks & MARK_ERASE)
+        if change.bits & (CHANGE_DELETE | CHANGE_ERASE):
+            effective = found or bool(change.bits & CHANGE_ERASE)
             changed |= effective
             shrunk |= effective
         else:
@@ -353,6 +353,6 @@ def _merge_leaf(page: RawPage, changes: Changes, plan: _LeafPlan) -> list[Item]:
     for change, (pos, found) in zip(changes, plan.places, strict=True):
         items += old[done:pos]
         done = pos + found
-        if not change.marks & (MARK_DELETE | MARK_ERASE):
-            items.append(Item(change.key, change.value, change.marks & MARK_BUCKET, 0))
+        if not change.bits & (CHANGE_DELETE | CHANGE_ERASE):
+            items.append(Item(change.key, change.value, change.bits & CHANGE_BUCKET, 0))
     return items + old[done:]

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from boltpy.errors import MaxSizeReachedError
-from boltpy.hot.pure_write import MARK_BUCKET, MARK_DELETE, MARK_ERASE
+from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE
 from tests.boltpy.twins import Entry, Image, Twin, View
 
 
@@ -53,12 +53,12 @@ class Merged:
 
 
 Marked = Mapping[bytes, tuple[bytes, int]]
-"""Changes by key: (value, MARK_* bits)."""
+"""Changes by key: (value, CHANGE_* bits)."""
 
 
 def sorted_changes(twin: Twin, changes: Marked) -> Any:
     return twin.sorted_changes(
-        list(changes), [value for value, _ in changes.values()], [marks for _, marks in changes.values()]
+        list(changes), [value for value, _ in changes.values()], [bits for _, bits in changes.values()]
     )
 
 
@@ -119,11 +119,11 @@ def weak(twin: Twin, image: Image, changes: Marked, limit: int) -> list[tuple[An
 def applied(entries: Sequence[Entry], changes: Marked) -> list[Entry]:
     """What a merge must leave, by its definition."""
     left = {key: (flags, value) for flags, key, value in entries}
-    for key, (value, marks) in changes.items():
-        if marks & (MARK_DELETE | MARK_ERASE):
+    for key, (value, bits) in changes.items():
+        if bits & (CHANGE_DELETE | CHANGE_ERASE):
             left.pop(key, None)
         else:
-            left[key] = (marks & MARK_BUCKET, value)
+            left[key] = (bits & CHANGE_BUCKET, value)
     return [(flags, key, value) for key, (flags, value) in sorted(left.items())]
 
 
@@ -131,8 +131,8 @@ def puts(*keys: bytes, value: bytes = b"new") -> dict[bytes, tuple[bytes, int]]:
     return dict.fromkeys(keys, (value, 0))
 
 
-def deletes(*keys: bytes, marks: int = MARK_DELETE) -> dict[bytes, tuple[bytes, int]]:
-    return dict.fromkeys(keys, (b"", marks))
+def deletes(*keys: bytes, bits: int = CHANGE_DELETE) -> dict[bytes, tuple[bytes, int]]:
+    return dict.fromkeys(keys, (b"", bits))
 
 
 @contextmanager

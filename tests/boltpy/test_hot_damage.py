@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from boltpy.errors import CorruptError, IncompatibleValueError
 from boltpy.hot import pure_read
-from boltpy.hot.pure_write import MARK_BUCKET, MARK_ERASE
+from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_ERASE
 from tests.boltpy.hostile import KEYS, PAGE, hostile_images, with_one_number_changed
 from tests.boltpy.merging import deletes, merge, puts
 from tests.boltpy.rawfile import BRANCH, HEADER, LEAF
@@ -178,8 +178,8 @@ def test_a_merge_checks_what_it_searches_and_all_of_a_leaf_that_it_rewrites(twin
     image = make_tree(entries, 1024, per_leaf=9).patched(bad_element, LEAF.pack(0, 0, 0, 0))
     assert not merge(twin, image, deletes(b"0000+")).result.changed
     with pytest.raises(IncompatibleValueError):
-        merge(twin, image, {b"0000": (bytes(16), MARK_BUCKET)})
-    for changes in (puts(b"0000"), deletes(b"0000"), deletes(b"0000+", marks=MARK_ERASE)):
+        merge(twin, image, {b"0000": (bytes(16), CHANGE_BUCKET)})
+    for changes in (puts(b"0000"), deletes(b"0000"), deletes(b"0000+", bits=CHANGE_ERASE)):
         with pytest.raises(CorruptError, match="element 7 has a key of no bytes"):
             merge(twin, image, changes)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from boltpy import rebalance
 from boltpy.errors import IncompatibleValueError
 from boltpy.format import MAX_PAGE_ITEMS
-from boltpy.hot.pure_write import MARK_BUCKET, MARK_DELETE, MARK_ERASE, MARK_FORCE, WeakLeaf
+from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE, WeakLeaf
 from boltpy.hot.raw_page import load_page
 from tests.boltpy.hostile import hostile_images, with_one_number_changed
 from tests.boltpy.merging import Marked, Merged, applied, buffers, deletes, merge, puts, weak
@@ -95,18 +95,18 @@ def cases(draw: st.DrawFn) -> Case:
     else:
         image = make_tree(entries, page_size, per_leaf, per_branch)
     changes: dict[bytes, tuple[bytes, int]] = {}
-    for start, length, marks in draw(
+    for start, length, bits in draw(
         st.lists(st.tuples(st.integers(0, 299), st.integers(1, 90), st.sampled_from([4, 4, 8])), max_size=3)
     ):
-        changes |= deletes(*[b"%03d" % i for i in range(start, start + length) if not odd.get(i, (0,))[0]], marks=marks)
+        changes |= deletes(*[b"%03d" % i for i in range(start, start + length) if not odd.get(i, (0,))[0]], bits=bits)
     kinds = st.sampled_from(
-        [0, 0, 0, MARK_FORCE, MARK_DELETE, MARK_ERASE, MARK_BUCKET, MARK_BUCKET | MARK_FORCE, 6, 10]
+        [0, 0, 0, CHANGE_FORCE, CHANGE_DELETE, CHANGE_ERASE, CHANGE_BUCKET, CHANGE_BUCKET | CHANGE_FORCE, 6, 10]
     )
     suffixes = st.sampled_from([b"", b"", b"+", b"\x00", b"\xff\xff", b"-" * 200])
-    for number, suffix, marks, size in draw(
+    for number, suffix, bits, size in draw(
         st.lists(st.tuples(st.integers(0, 310), suffixes, kinds, SIZES), max_size=draw(st.sampled_from([3, 40])))
     ):
-        changes[b"%03d" % number + suffix] = (b"" if marks & (MARK_DELETE | MARK_ERASE) else b"n" * size, marks)
+        changes[b"%03d" % number + suffix] = (b"" if bits & (CHANGE_DELETE | CHANGE_ERASE) else b"n" * size, bits)
     used = image.hwm
     free = draw(st.lists(st.booleans(), max_size=30))
     image = Image(image.page_size, image.data, image.root, image.inline, used + len(free))
@@ -125,8 +125,8 @@ def conflicts(case: Case) -> list[bytes]:
     flags = {key: entry_flags for entry_flags, key, _ in case.entries}
     return [
         key
-        for key, (_, marks) in sorted(case.changes.items())
-        if key in flags and flags[key] != marks & MARK_BUCKET and not marks & MARK_FORCE
+        for key, (_, bits) in sorted(case.changes.items())
+        if key in flags and flags[key] != bits & CHANGE_BUCKET and not bits & CHANGE_FORCE
     ]
 
 

@@ -61,7 +61,7 @@ def test_c_and_python_number_reasons_marks_and_ways_to_scan_alike() -> None:
     }  # fmt: skip
     assert {name: number for name, number in c.items() if name.startswith("E_")} == reasons
     assert len(reasons) == len(raw_page.REASONS) - 1
-    for name in ("MARK_BUCKET", "MARK_FORCE", "MARK_DELETE", "MARK_ERASE"):
+    for name in ("CHANGE_BUCKET", "CHANGE_FORCE", "CHANGE_DELETE", "CHANGE_ERASE"):
         assert c[name] == getattr(pure_write, name)
     for name in ("SCAN_REVERSE", "SCAN_EXCLUSIVE", "SCAN_BUCKETS"):
         assert c[name] == getattr(pure_read, name)

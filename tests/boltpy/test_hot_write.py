@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltpy.errors import CorruptError, IncompatibleValueError, InvariantError, MaxSizeReachedError
-from boltpy.hot.pure_write import MARK_BUCKET, MARK_DELETE, MARK_ERASE, MARK_FORCE
+from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE
 from tests.boltpy.merging import applied, deletes, merge, puts, weak
 from tests.boltpy.twins import (
     NATIVE,
@@ -144,7 +144,7 @@ def test_what_changes_nothing_writes_nothing(twin: Twin) -> None:
         merged = merge(twin, image, changes)
         assert (merged.result.changed, merged.result.root, merged.result.freed) == (False, image.root, [])
         assert merged.written == {}
-    erased = merge(twin, image, deletes(b"0017+", marks=MARK_ERASE))
+    erased = merge(twin, image, deletes(b"0017+", bits=CHANGE_ERASE))
     assert (erased.result.changed, len(erased.written)) == (True, 3)
     assert walk(erased.file(image), 1024, erased.result.root)[0] == numbered(40)
 
@@ -161,16 +161,16 @@ def test_touch_writes_the_root_anew(twin: Twin) -> None:
 
 @each_twin
 @pytest.mark.parametrize(
-    ("marks", "kind"), [(0, "a nested bucket"), (MARK_DELETE, "a nested bucket"), (MARK_BUCKET, "a plain key")]
+    ("bits", "kind"), [(0, "a nested bucket"), (CHANGE_DELETE, "a nested bucket"), (CHANGE_BUCKET, "a plain key")]
 )
-def test_a_change_that_meets_the_other_kind_is_refused_unless_forced(twin: Twin, marks: int, kind: str) -> None:
+def test_a_change_that_meets_the_other_kind_is_refused_unless_forced(twin: Twin, bits: int, kind: str) -> None:
     entries = [(i % 2 * (kind != "a plain key"), b"%02d" % i, bytes(16)) for i in range(20)]
     image = make_tree(entries, 1024, per_leaf=4)
     key = b"11"
     with pytest.raises(IncompatibleValueError, match=kind) as caught:
-        merge(twin, image, {b"01+": (b"", 0), key: (bytes(16), marks)})
+        merge(twin, image, {b"01+": (b"", 0), key: (bytes(16), bits)})
     assert caught.value.key == key
-    forced = {key: (bytes(16), marks | MARK_FORCE)}
+    forced = {key: (bytes(16), bits | CHANGE_FORCE)}
     merged = merge(twin, image, forced)
     assert walk(merged.file(image), 1024, merged.result.root)[0] == applied(entries, forced)
 
@@ -184,9 +184,9 @@ def test_a_small_leaf_without_buckets_comes_back_inline(twin: Twin) -> None:
     size = len(merged.result.inline)
     assert merge(twin, image, puts(b"0001"), inline_max=size).result.inline == merged.result.inline
     assert merge(twin, image, puts(b"0001"), inline_max=size - 1).result.inline is None
-    bucket = {b"b": (bytes(16), MARK_BUCKET)}
+    bucket = {b"b": (bytes(16), CHANGE_BUCKET)}
     assert merge(twin, image, bucket, inline_max=256).result.inline is None
-    replaced = {b"b": (b"", MARK_DELETE | MARK_FORCE)}
+    replaced = {b"b": (b"", CHANGE_DELETE | CHANGE_FORCE)}
     with_bucket = make_tree([*numbered(3), (1, b"b", bytes(16))], 1024, per_leaf=4)
     assert merge(twin, with_bucket, replaced, inline_max=256).result.inline == leaf_image(0, numbered(3))
 
@@ -300,7 +300,7 @@ def test_a_bad_image_is_refused(twin: Twin, override: bytes, reason: str) -> Non
 def test_weak_leaves_are_those_that_deletes_leave_small(twin: Twin) -> None:
     image = make_tree(numbered(25), 1024, per_leaf=5)
     changes = deletes(b"0001") | deletes(*[b"%04d" % i for i in range(5, 9)]) | puts(b"0011")
-    changes |= deletes(*[b"%04d" % i for i in range(15, 20)]) | deletes(b"0024+", marks=MARK_ERASE) | deletes(b"0010+")
+    changes |= deletes(*[b"%04d" % i for i in range(15, 20)]) | deletes(b"0024+", bits=CHANGE_ERASE) | deletes(b"0010+")
     full = 16 + 5 * (16 + 4 + 5)
     assert weak(twin, image, changes, 0) == [(3, 41, 1, b"0005"), (5, 16, 0, b"0015")]
     assert [leaf[0] for leaf in weak(twin, image, changes, full - 25)] == [2, 3, 5]

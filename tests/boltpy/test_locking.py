@@ -104,15 +104,14 @@ def test_opening_waits_until_the_lock_is_free(path: Path, options: dict[str, Any
 
 @pytest.mark.parametrize(("held", "wanted"), [("exclusive", False), ("exclusive", True), ("shared", False)])
 def test_a_thread_does_not_wait_for_itself(path: Path, held: str, wanted: bool) -> None:
-    with this_process(path, held):
-        with pytest.raises(boltpy.LockTimeoutError, match="this thread opened: close it first"):
-            boltpy.open(path, read_only=wanted)
+    with this_process(path, held), pytest.raises(boltpy.LockTimeoutError, match="this thread opened: close it first"):
+        boltpy.open(path, read_only=wanted)
     boltpy.open(path).close()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_forgotten_database_keeps_nobody_waiting(path: Path) -> None:
-    forgotten = {"db": boltpy.open(path)}
+    forgotten: dict[str, object] = {"db": boltpy.open(path)}
     forgotten["itself"] = forgotten  # only the garbage collector finds it
     del forgotten
     boltpy.open(path).close()

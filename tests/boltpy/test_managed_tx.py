@@ -149,3 +149,15 @@ def test_a_transaction_can_be_ended_in_another_thread_than_it_began(db: boltpy.D
     Background(tx.commit).result()
     with db.update() as tx:
         assert tx.bucket(b"b") is not None
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_block_is_entered_once_at_a_time(db: boltpy.DB, writable: bool) -> None:
+    block = db.update() if writable else db.view()
+    for _ in range(2):
+        with block as tx:
+            with pytest.raises(boltpy.TxError, match="one block for each transaction"):
+                block.__enter__()
+            assert tx.id >= 1
+    assert db.stats().open_tx_n == 0
+    db.begin(writable=True).rollback()

@@ -254,3 +254,12 @@ def test_moves_after_the_transaction_ended_raise_tx_closed(db: boltpy.DB) -> Non
     tx.rollback()
     with pytest.raises(boltpy.TxClosedError):
         source.move_bucket(b"b", target)
+
+
+def test_a_bucket_is_no_home_for_the_top_level(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        outer = tx.create_bucket(b"outer")
+        outer.create_bucket(b"inner")
+        with pytest.raises(TypeError, match=r"Tx\.move_bucket"):
+            outer.move_bucket(b"inner", None)
+        assert outer.bucket(b"inner") is not None

@@ -198,3 +198,20 @@ def test_an_iterator_of_an_ended_transaction_raises_tx_closed(db: boltpy.DB) -> 
         list(bucket.items())
     with pytest.raises(boltpy.TxClosedError):
         list(bucket)
+
+
+def test_an_iterator_that_outlives_its_read_transaction_gives_no_bytes_of_a_reused_page(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many((b"%05d" % i, b"old" + bytes(i % 50)) for i in range(5000))
+    tx = db.begin()
+    running = iter(bucket_at(tx, b"b").items())
+    next(running)
+    tx.rollback()
+    for _ in range(4):
+        with db.update() as writing:
+            bucket_at(writing, b"b").put_many((b"%05d" % i, b"new" + bytes(i % 50)) for i in range(5000))
+    seen: list[bytes | None] = []
+    with pytest.raises(boltpy.TxClosedError):
+        seen.extend(value for _, value in running)
+    assert len(seen) < 100
+    assert {value[:3] for value in seen if value is not None} <= {b"old"}

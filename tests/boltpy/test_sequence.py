@@ -119,3 +119,13 @@ def test_the_root_bucket_keeps_its_sequence_which_bbolt_loses(db: boltpy.DB) -> 
         assert tx.cursor().bucket.next_sequence() == 8
     with db.view() as tx:
         assert tx.cursor().bucket.sequence == 8
+
+
+@pytest.mark.parametrize("value", [1.5, "1", None, b"1"])
+def test_a_sequence_that_is_no_whole_number_is_refused_at_once(db: boltpy.DB, value: object) -> None:
+    with db.update() as tx:
+        bucket = tx.create_bucket(b"b")
+        bucket.sequence = 7
+        with pytest.raises(TypeError, match="whole number"):
+            bucket.sequence = value  # type: ignore[assignment]
+        assert bucket.sequence == 7

@@ -80,6 +80,9 @@ def test_a_created_bucket_is_found_at_once_and_by_later_transactions(db: boltpy.
         created = tx.create_bucket(b"widgets")
         assert created.tx is tx
         assert created.writable
+        doomed = tx.create_bucket(b"doomed")
+        tx.delete_bucket(b"doomed")
+        assert doomed.tx is tx
         assert tx.bucket(b"widgets") is not None
     with db.view() as tx:
         found = bucket_at(tx, b"widgets")

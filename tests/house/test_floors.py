@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files without ".py", below the package's folder.
 FLOORS = {
     "boltpy": (
-        "errors format stats changes batch hot/build",
-        "options open_txs hot/raw_page",
+        "errors format stats changes hot/build",
+        "options batch open_txs hot/raw_page",
         "storage hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write",
         "hot/native",
