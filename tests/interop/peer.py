@@ -27,6 +27,7 @@ from .contents import model_from_items
 from .workload import Trace, Workload
 
 SOURCES = Path(__file__).parent / "go"
+GOFER_SOURCES = SOURCES / "gofer"  # another program; gofer_peer.py speaks with it
 ANSWER_TIMEOUT = 120.0  # seconds; a peer that waits for a lock must not hang the suite
 
 
@@ -38,8 +39,8 @@ class GoError(Exception):
     """The peer answered with an error; the text is bbolt's own where bbolt raised it."""
 
 
-def build(cache: Path) -> Path:
-    """Compile the program, unless the cache has it for these sources and this Go.
+def build(cache: Path, sources: Path = SOURCES) -> Path:
+    """Compile the program in a folder, unless the cache has it for these sources and this Go.
 
     Two test processes may do this at once: each builds its own file, and the
     rename that publishes it is atomic.
@@ -50,15 +51,16 @@ def build(cache: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise PeerUnavailableError("go is not on PATH")
-    version = subprocess.run([go, "version"], capture_output=True, check=False, cwd=SOURCES)
+    version = subprocess.run([go, "version"], capture_output=True, check=False, cwd=sources)
     digest = hashlib.sha256(version.stdout)
-    for source in sorted(SOURCES.iterdir()):
-        digest.update(source.read_bytes())
-    binary = cache / f"boltpy-interop-{digest.hexdigest()[:16]}"
+    for source in sorted(sources.rglob("*")):
+        if source.is_file():
+            digest.update(source.read_bytes())
+    binary = cache / f"boltpy-interop-{sources.name}-{digest.hexdigest()[:16]}"
     if not binary.exists():
         mine = binary.with_suffix(f".{os.getpid()}")
         command = [go, "build", "-mod=readonly", "-o", str(mine), "."]
-        built = subprocess.run(command, capture_output=True, text=True, check=False, cwd=SOURCES)
+        built = subprocess.run(command, capture_output=True, text=True, check=False, cwd=sources)
         if built.returncode != 0:
             raise PeerUnavailableError(f"go build failed: {built.stderr.strip()}")
         mine.replace(binary)
