@@ -72,7 +72,7 @@ class DB:
         self._in_doubt = False
         self._stats = Stats()
         self._plain_buckets: set[Path] = set()
-        self._batcher = Batcher[Tx](options.max_batch_size, options.max_batch_delay)
+        self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
         self._page_size = self._prepare_file()
         self._mapping = self._map()
         self._meta = newest(both_metas(self._mapping.map, self._page_size))

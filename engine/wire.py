@@ -222,24 +222,6 @@ def _codec(annotation: Any) -> Codec:
     raise TypeError(f"no JSON form for fields of type {annotation!r}")
 
 
-def forget(entity: Entity, *, latest: bool) -> None:
-    """Strip from `entity` and all within it what Gofer would have dropped while reading: the unknown members.
-
-    Args:
-        latest: Also take the latest of its SHAPES; values of fields that are not in it become zero.
-    """
-    entity.unknown.clear()
-    if latest and entity.SHAPES:
-        entity.shape = entity.SHAPES[-1]
-    for field in struct_of(type(entity)).fields:
-        if entity.shape and field.key not in entity.shape:
-            setattr(entity, field.name, field.codec.zero())
-        value = getattr(entity, field.name)
-        for item in value.values() if isinstance(value, dict) else (value,):
-            if isinstance(item, Entity):
-                forget(item, latest=latest)
-
-
 def encode(entity: Any) -> bytes:
     """The JSON that Gofer stores for `entity`, to the byte.
 

@@ -49,8 +49,7 @@ class Interrupt:
             self._left -= 1
             if self._left == 0:
                 self.raised = True
-                sys.settrace(None)
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt  # which ends the tracing as well
         return self._stepped
 
 
