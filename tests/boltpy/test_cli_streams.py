@@ -1,0 +1,142 @@
+"""Whatever hears the command `boltpy`: plain terminals, closed streams, readers who leave, full disks, Ctrl-C."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import boltpy
+from boltpy.cli import main
+from tests.boltpy.command import COMMAND, ROOT, environment, run
+
+# Says that it waits, each time that it looks for the lock again.
+WAITING = """
+import sys, time
+from boltpy.cli import main
+sleep = time.sleep
+time.sleep = lambda seconds: (sys.stderr.write("waiting\\n"), sys.stderr.flush(), sleep(seconds))
+sys.exit(main())
+"""
+
+# Python's own buffer hides an error until it is full; without the buffer each line meets it.
+buffering = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bucket with more keys than a pipe holds, and one key that ASCII lacks."""
+    path = tmp_path_factory.mktemp("cli") / "a.db"
+    with boltpy.open(path) as db, db.update() as tx:
+        tx.create_bucket(b"many").put_many({b"key %06d" % number: b"" for number in range(20_000)})
+        tx.create_bucket(b"one")["schön".encode()] = b"v"
+    return path
+
+
+def shell(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with `line`, which may redirect, behind it."""
+    return subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} {line}"],
+        cwd=ROOT,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def outcome(result: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_what_the_encoding_lacks_is_printed_as_its_code(path: Path) -> None:
+    assert outcome(run("keys", path, "one", PYTHONUTF8="0", PYTHONIOENCODING="ascii")) == (0, "sch\\xf6n\n", "")
+    assert outcome(run("keys", path, "one", PYTHONUTF8="0", LC_ALL="C", PYTHONCOERCECLOCALE="0"))[::2] == (0, "")
+
+
+@buffering
+@pytest.mark.parametrize("arguments", ["keys {} many", "check {}", "info {} --json"])
+def test_without_a_stdout_nothing_is_printed(path: Path, arguments: str, unbuffered: str) -> None:
+    result = shell(f"{arguments.format(path)} >&-", PYTHONUNBUFFERED=unbuffered)
+    assert outcome(result) == (0, "", "")
+
+
+@buffering
+def test_without_a_stderr_the_exit_code_remains(path: Path, unbuffered: str) -> None:
+    for redirection in ("2>&-", "2>/dev/full", ">&- 2>&-"):
+        assert outcome(shell(f"keys {path} none {redirection}", PYTHONUNBUFFERED=unbuffered)) == (1, "", "")
+
+
+def test_without_a_stderr_an_error_is_no_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["info", "/nowhere/a.db"]) == 1
+
+
+@buffering
+def test_a_reader_who_leaves_early_is_no_error(path: Path, unbuffered: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "keys", str(path), "many"],
+        cwd=ROOT,
+        env=environment(PYTHONUNBUFFERED=unbuffered),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"key 000000\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@buffering
+def test_problems_that_nobody_reads_to_their_end_are_problems_all_the_same(
+    path: Path, tmp_path: Path, unbuffered: str
+) -> None:
+    damaged = tmp_path / "damaged.db"
+    data = bytearray(path.read_bytes())
+    data[2 * 4096 :] = b"\xa5" * (len(data) - 2 * 4096)
+    damaged.write_bytes(data)
+    line = f"({shlex.join(COMMAND)} check {damaged}; echo $? >{tmp_path}/code) | exec true"
+    subprocess.run(["sh", "-c", line], cwd=ROOT, env=environment(PYTHONUNBUFFERED=unbuffered), timeout=60, check=True)
+    assert (tmp_path / "code").read_text() == "1\n"
+
+
+@buffering
+def test_a_full_disk_is_an_error(path: Path, unbuffered: str) -> None:
+    for arguments in (f"info {path}", f"keys {path} many"):
+        result = shell(f"{arguments} >/dev/full", PYTHONUNBUFFERED=unbuffered)
+        assert outcome(result) == (1, "", "Error: output: No space left on device\n")
+
+
+def test_help_for_a_full_disk_is_an_error_too() -> None:
+    assert outcome(shell("--help >/dev/full")) == (1, "", "Error: output: No space left on device\n")
+
+
+@pytest.mark.parametrize("command", [["keys", "{}", "many"], ["compact", "{}", "-o", "{}.new"]], ids=" ".join)
+def test_ctrl_c_ends_the_wait_for_a_lock(path: Path, command: list[str]) -> None:
+    arguments = [part.format(path) for part in command]
+    with (
+        boltpy.open(path),
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", WAITING, *arguments, "--timeout", "60"],
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        assert set(process.stderr) <= {"waiting\n"}
+        assert process.stdout.read() == ""
+    assert process.returncode == 130
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
