@@ -17,6 +17,7 @@ from typing import TextIO
 
 import boltpy
 
+from .compact_file import compact_file
 from .printing import Printer, ReaderLeftError, complain, exit_code
 
 _LOCK_WAIT_SECONDS = 2.0
@@ -130,14 +131,7 @@ def _check(arguments: argparse.Namespace, out: Printer) -> int:
 
 
 def _compact(arguments: argparse.Namespace, out: Printer) -> int:
-    mode = os.stat(arguments.file).st_mode & 0o777
-    if os.path.exists(arguments.output) and os.path.samefile(arguments.file, arguments.output):
-        raise boltpy.DatabaseError(f"cannot compact {arguments.file} onto itself")
-    with (
-        boltpy.open(arguments.file, read_only=True, timeout=arguments.timeout) as source,
-        boltpy.open(arguments.output, mode=mode, timeout=arguments.timeout) as target,
-    ):
-        boltpy.compact(source, target)
+    compact_file(arguments.file, arguments.output, arguments.timeout)
     before, after = os.path.getsize(arguments.file), os.path.getsize(arguments.output)
     if arguments.json:
         out.line(json.dumps({"before": before, "after": after}))
@@ -204,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         required=True,
         metavar="NEW",
-        help="the new file",
+        help="the new file; one that holds something already is refused, and after a failure there is none",
     )
     return parser
 

@@ -1,0 +1,84 @@
+"""Compacts one database file into another one, which is there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from errno import EEXIST
+
+from .compact import compact
+from .errors import BoltError, DatabaseError, LockTimeoutError
+from .opening import open as open_db
+from .storage import same_file, sync_folder
+
+
+def compact_file(source: str, target: str, timeout: float) -> None:
+    """Copy the database `source` into the new database `target`, with full pages.
+
+    The copy is made beside the target and renamed into place, so after a failure the target is as it was. It gets the
+    source's permissions, less the umask.
+
+    Args:
+        source: The file; it is locked for reading meanwhile.
+        target: No file yet, an empty file, or a database that holds nothing. A link is followed.
+        timeout: Seconds to wait for the lock of each of them; 0 waits for ever.
+
+    Raises:
+        FileExistsError: The target holds something.
+        DatabaseError: The target is the source.
+        BoltError, OSError: As `boltpy.open` and `boltpy.compact`; `filename` tells which file it was.
+    """
+    if same_file(source, target):
+        raise DatabaseError(f"cannot compact {source} onto itself")
+    with (
+        open_db(source, read_only=True, timeout=timeout) as old,
+        _vacant(target, timeout),
+        _taking_the_place_of(target) as beside,
+        # Nobody knows the new file yet: one sync at its end makes it as safe as one for each commit.
+        open_db(beside, mode=os.stat(source).st_mode & 0o777, no_sync=True, opener=_open_new) as new,
+    ):
+        compact(old, new)
+        new.sync()
+
+
+@contextmanager
+def _vacant(path: str, timeout: float) -> Iterator[None]:
+    """Make sure that nothing is lost with `path`; a database there is locked, so that nobody fills it meanwhile."""
+    if not os.path.exists(path) or (os.path.isfile(path) and not os.path.getsize(path)):
+        yield
+        return
+    with ExitStack() as lock:
+        try:
+            held = lock.enter_context(open_db(path, read_only=True, timeout=timeout))
+            with held.view() as tx:
+                vacant = tx.cursor().first() is None
+        except (LockTimeoutError, PermissionError):
+            raise
+        except (BoltError, OSError) as error:
+            raise FileExistsError(EEXIST, f"exists and is no empty database ({error})", path) from error
+        if not vacant:
+            raise FileExistsError(EEXIST, "exists and is not empty; compact makes a new file", path)
+        yield
+
+
+@contextmanager
+def _taking_the_place_of(path: str) -> Iterator[str]:
+    """Give the name of a file to make; when the block ends well that file takes the place of `path`, else it goes."""
+    place = os.path.realpath(path)
+    beside = f"{place}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+    try:
+        yield beside
+        os.replace(beside, place)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        if isinstance(error, OSError) and error.filename == beside:
+            error.filename = path  # the name that the caller knows
+        raise
+    sync_folder(place)
+
+
+def _open_new(path: str, flags: int, mode: int) -> int:
+    return os.open(path, flags | os.O_EXCL, mode)
