@@ -66,8 +66,7 @@ def compact(source: DB, target: DB, tx_max_size: int = 65536) -> None:
 
 def _copy_all(tx: Tx, writer: _Target) -> None:
     # Buckets wait here instead of on Python's stack: bolt sets no limit to nesting.
-    waiting: list[tuple[bytes, ...]] = [(name,) for name, _ in tx.buckets()]
-    waiting.reverse()
+    waiting: list[tuple[bytes, ...]] = [()]  # the root bucket
     seen: set[Pgid] = set()
     while waiting:
         path = waiting.pop()
@@ -75,12 +74,11 @@ def _copy_all(tx: Tx, writer: _Target) -> None:
         if source is None:
             continue
         source._require_new(seen)
-        name = path[-1]
-        writer.make_room(len(name))
-        parent = writer.bucket(path[:-1]) if path[:-1] else None
-        made = parent.create_bucket(name) if parent else writer.tx.create_bucket(name)
+        if path:
+            writer.make_room(len(path[-1]))
+            writer.bucket(path[:-1]).create_bucket(path[-1])
         if source.sequence:
-            made.sequence = source.sequence
+            writer.bucket(path).sequence = source.sequence
         nested = _copy_pairs(source, writer, path)
         waiting += reversed(nested)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from errno import EEXIST
 
 from .compact import compact
 from .errors import BoltError, DatabaseError, LockTimeoutError
 from .opening import open as open_db
-from .storage import same_file, sync_folder
+from .storage import same_file, taking_the_place_of
 
 
 def compact_file(source: str, target: str, timeout: float) -> None:
@@ -35,7 +34,7 @@ def compact_file(source: str, target: str, timeout: float) -> None:
     with (
         open_db(source, read_only=True, timeout=timeout) as old,
         _vacant(target, timeout),
-        _taking_the_place_of(target) as beside,
+        taking_the_place_of(target) as beside,
         # Nobody knows the new file yet: one sync at its end makes it as safe as one for each commit.
         open_db(beside, mode=os.stat(source).st_mode & 0o777, no_sync=True, opener=_open_new) as new,
     ):
@@ -61,23 +60,6 @@ def _vacant(path: str, timeout: float) -> Iterator[None]:
         if not vacant:
             raise FileExistsError(EEXIST, "exists and is not empty; compact makes a new file", path)
         yield
-
-
-@contextmanager
-def _taking_the_place_of(path: str) -> Iterator[str]:
-    """Give the name of a file to make; when the block ends well that file takes the place of `path`, else it goes."""
-    place = os.path.realpath(path)
-    beside = f"{place}.{os.getpid()}.{time.monotonic_ns()}.tmp"
-    try:
-        yield beside
-        os.replace(beside, place)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(beside)
-        if isinstance(error, OSError) and error.filename == beside:
-            error.filename = path  # the name that the caller knows
-        raise
-    sync_folder(place)
 
 
 def _open_new(path: str, flags: int, mode: int) -> int:

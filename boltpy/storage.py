@@ -233,22 +233,34 @@ def sync_folder(path: str) -> None:
 
 
 @contextmanager
+def taking_the_place_of(path: PathLike) -> Iterator[str]:
+    """Give the name of a file to make; when the block ends well it takes the place of `path`, else it goes.
+
+    The file is to be on the disk by then. A link is followed.
+    """
+    place = os.path.realpath(path_text(path))
+    beside = f"{place}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+    try:
+        yield beside
+        os.replace(beside, place)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        if isinstance(error, OSError) and error.filename == beside:
+            error.filename = path_text(path)  # the name that the caller knows
+        raise
+    sync_folder(place)
+
+
+@contextmanager
 def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
     """Give a new file to write to; when the block ends well it is synced and takes the place of `path`."""
-    target = path_text(path)
-    beside = f"{target}.{os.getpid()}.{time.monotonic_ns()}.tmp"
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
+    with taking_the_place_of(path) as beside:
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(fd, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(beside)
-        raise
-    sync_folder(target)
 
 
 def same_file(a: PathLike, b: PathLike) -> bool:

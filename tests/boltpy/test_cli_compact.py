@@ -113,7 +113,7 @@ def test_a_link_in_the_way_of_the_copy_is_not_written_through(
 ) -> None:
     victim = tmp_path / "victim"
     victim.touch()
-    monkeypatch.setattr("boltpy.compact_file.time.monotonic_ns", lambda: 7)
+    monkeypatch.setattr("boltpy.storage.time.monotonic_ns", lambda: 7)
     (folder / f"new.db.{os.getpid()}.7.tmp").symlink_to(victim)
     assert main(["compact", str(source), "-o", str(folder / "new.db")]) == 1
     assert victim.read_bytes() == b""

@@ -136,3 +136,17 @@ def test_a_large_bucket_is_copied_over_many_transactions(open_db: OpenDB) -> Non
     with target.view() as tx:
         assert dict(bucket_at(tx, b"b").items()) == pairs
         assert tx.id > 50
+
+
+def test_pairs_and_sequence_of_the_root_bucket_come_along(open_db: OpenDB) -> None:
+    source, target = open_db("a.db"), open_db("b.db")
+    with source.update() as tx:
+        root = tx.cursor().bucket
+        root.put(b"k", b"v")
+        root.sequence = 7
+        tx.create_bucket(b"b")
+    boltpy.compact(source, target)
+    with target.view() as tx:
+        root = tx.cursor().bucket
+        assert (root.get(b"k"), root.sequence) == (b"v", 7)
+        assert list(root.keys()) == [b"b", b"k"]
