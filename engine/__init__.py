@@ -1,7 +1,9 @@
-"""Gofer's storage in Python: reads the database files of Gofer, a pipeline runner written in Go.
+"""Gofer's storage in Python: reads and writes the database files of Gofer, a pipeline runner written in Go.
 
-    with engine.open_engine("gofer.db", read_only=True) as storage:
-        run = storage.get_run(namespace_id="default", pipeline_id="simple", id=3)
+    with engine.open_engine("gofer.db") as storage:
+        storage.add_namespace(engine.Namespace(id="default", name="Default"))
+        storage.add_pipeline(engine.Pipeline(id="simple", namespace="default"))
+        storage.add_run(engine.Run(namespace_id="default", pipeline_id="simple", status=engine.RunState.PROCESSING))
         for run in storage.get_all_runs(namespace_id="default", pipeline_id="simple", limit=20):
             print(run.id, run.status)
 
@@ -15,6 +17,7 @@ from .interface import Engine
 from .models import (
     ContainerState,
     DockerRegistryAuth,
+    Event,
     Exec,
     Namespace,
     Pipeline,
@@ -39,7 +42,7 @@ from .models import (
     TriggerState,
     decode,
 )
-from .opening import open_engine
+from .opening import open_engine, register
 from .wire import encode
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "EngineError",
     "EntityExists",
     "EntityNotFound",
+    "Event",
     "Exec",
     "Namespace",
     "Pipeline",
@@ -75,4 +79,5 @@ __all__ = [
     "decode",
     "encode",
     "open_engine",
+    "register",
 ]

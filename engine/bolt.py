@@ -1,29 +1,25 @@
-"""The engine on a bolt file: Gofer's own database file, read through boltpy.
+"""The engine on a bolt file: Gofer's own database, read and written through boltpy.
 
-    Namespace, Token, DockerRegistryAuth                     by id, hash, registry
-    <namespace> / Pipeline                                   by id
-    <namespace> / <pipeline> / Run                           by number
-    <namespace> / <pipeline> / <run number> / TaskRun        by id
-    <namespace> / <pipeline> / <trigger label> / TriggerEvent   by number
-    runRegistry                                              keys {"Namespace":..,"Pipeline":..,"Run":..}
-
-Each call is one read transaction. The two tempers differ in what an index hides: Gofer lists pipelines and task runs by
-the index of `created`, in which a 0 is not; the default looks at the records themselves.
+`places` tells which bucket holds what. Each method that writes is one transaction, or joins the one that its thread has
+open: what it checks is checked before it changes anything, and an error leaves nothing of it behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
-from typing import Any, Final, Literal, TypeVar
+from typing import Any
 
 import boltpy
 
-from .errors import EngineError, EntityNotFound, RecordError, RecordNotFound
-from .interface import Engine
+from .bolt_queries import BoltQueries, E
+from .errors import EngineError, RecordExists, RecordNotFound
+from .event_log import EventLog
 from .models import (
     DockerRegistryAuth,
+    Event,
     Namespace,
     Pipeline,
     Run,
@@ -31,230 +27,237 @@ from .models import (
     TaskRun,
     Token,
     TriggerEvent,
-    decode,
 )
-from .storm import KeyValues, Records, key_of, open_database, text_of_key
-from .wire import Entity, forget
-
-Compat = Literal["python", "gofer"]
-
-T = TypeVar("T")
-
-E = TypeVar("E", bound=Entity)
-
-REGISTRY: Final = "runRegistry"
-EVENTS: Final = b"events"
+from .places import EVENTS, REGISTRY, arguments_of
+from .storm import KeyValues, Records
+from .storm.files import is_noted, note, read_version
+from .storm.layout import DATABASE
+from .tempers import Compat
+from .transactions import Group
+from .validation import require_key, require_types
 
 
-class BoltEngine(Engine):
+def _now() -> int:
+    """The time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class BoltEngine(BoltQueries):
     """Gofer's storage in a bolt file. `engine.open_engine` makes one."""
 
     def __init__(
         self,
         path: str | PathLike[str],
         *,
+        read_only: bool = False,
         compat: Compat = "python",
         max_results_limit: int | None = None,
+        clock: Callable[[], int] | None = None,
         **options: Any,
     ) -> None:
-        """Open the file for reading; see `storm.open_database` for how, and for the errors.
+        """Open the file, and make what is missing in it unless it is only read.
+
+        A file with a bucket `events` is of the last schema that Gofer kept in bolt, and is written in that. All others
+        are of the one before.
 
         Args:
-            path: The file.
-            compat: "python", or "gofer" for exactly what Gofer's Go code answers.
+            path: The file; made if it is not there.
+            read_only: Change nothing: a missing file is an error, and readers can share it.
+            compat: "python", or "gofer" for exactly what Gofer's Go code does.
             max_results_limit: The most that a page of a listing may hold; None for no cap. Gofer's own default is 100.
-            options: For `boltpy.open`.
+            clock: Gives the epoch milliseconds that `add_run` notes; None for the system's time.
+            options: For `boltpy.open`. `timeout`, the seconds to wait for the lock, is 1 unless given, as in Gofer.
+
+        Raises:
+            EngineError: The file is another program's.
+            boltpy.BoltError: It is no bolt file, is damaged, or another process has it open.
+            OSError: It can not be opened.
         """
         if compat not in ("python", "gofer"):
             raise ValueError(f"compat is 'python' or 'gofer', not {compat!r}")
-        self._gofer = compat == "gofer"
-        self._max_results_limit = max_results_limit
-        self._db = open_database(path, **options)
-        with self._db.view() as tx:
-            # Gofer of 2022 made this bucket, and knows only the latest form of what it reads.
-            self._late = tx.bucket(EVENTS) is not None
-
-    def close(self) -> None:
-        self._db.close()
-
-    def __repr__(self) -> str:
-        return f"<BoltEngine {str(self._db.path)!r} compat={'gofer' if self._gofer else 'python'}>"
+        db = boltpy.open(path, **{"timeout": 1.0, **options, "read_only": read_only})
+        try:
+            if not read_only:
+                _prepare(db, any_file=compat == "gofer")
+            with db.view() as tx:
+                read_version(tx)
+                late = tx.bucket(EVENTS.encode()) is not None
+        except BaseException:
+            db.close()
+            raise
+        super().__init__(db, compat=compat, max_results_limit=max_results_limit, late=late)
+        self._clock = clock or _now
 
     # --- namespaces ---
 
-    def get_all_namespaces(self, *, offset: int = 0, limit: int = 0) -> list[Namespace]:
-        with self._reading() as tx:
-            return self._seen(Records(tx, Namespace).all(offset=offset, limit=self._limit(limit)))
+    def add_namespace(self, namespace: Namespace) -> None:
+        self._add(Namespace, namespace)
 
-    def get_namespace(self, *, id: str) -> Namespace:
-        return self._get(Namespace, {"id": id})
+    def update_namespace(self, namespace: Namespace) -> None:
+        self._update(Namespace, namespace)
 
     # --- tokens ---
 
-    def get_all_tokens(
-        self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
-    ) -> list[Token]:
-        if isinstance(namespaces, str):
-            raise TypeError("namespaces is a collection of ids, not a str")
-        limit = self._limit(limit)
-        with self._reading() as tx:
-            tokens = Records(tx, Token)
-            if not namespaces:
-                return self._seen(tokens.all(offset=offset, limit=limit))
-            if self._gofer:
-                # Gofer hands its query a slice where a pointer to one is asked for.
-                raise EngineError("provided target must be a pointer to slice")
-            wanted = set(namespaces)
-            found = [token for token in tokens.all() if not wanted.isdisjoint(token.namespaces or ())]
-            return _page(found, offset, limit)
+    def add_token(self, token: Token) -> None:
+        self._add(Token, token)
 
-    def get_token(self, *, hash: str) -> Token:
-        return self._get(Token, {"hash": hash})
+    def delete_token(self, *, hash: str) -> None:
+        self._delete(Token, {"hash": hash})
 
     # --- pipelines ---
 
-    def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
-        limit = self._limit(limit)
-        with self._reading() as tx:
-            pipelines = Records(tx, Pipeline, namespace_id)
-            if not self._gofer:
-                found = sorted(pipelines.all(), key=lambda it: (key_of(it.created), key_of(it.id)), reverse=True)
-                return _page(found, offset, limit)
-            try:
-                return self._seen(pipelines.all_by_index("created", offset=offset, limit=limit, reverse=True))
-            except RecordNotFound:
-                return []
+    def add_pipeline(self, pipeline: Pipeline) -> None:
+        self._add(Pipeline, pipeline)
 
-    def get_pipeline(self, *, namespace_id: str, id: str) -> Pipeline:
-        return self._get(Pipeline, {"namespace_id": namespace_id, "id": id})
+    def update_pipeline(self, pipeline: Pipeline) -> None:
+        self._update(Pipeline, pipeline)
 
     # --- runs ---
 
-    def get_all_runs(self, *, namespace_id: str, pipeline_id: str, offset: int = 0, limit: int = 0) -> list[Run]:
-        with self._reading() as tx:
-            runs = Records(tx, Run, namespace_id, pipeline_id)
-            return self._seen(runs.all(offset=offset, limit=self._limit(limit), reverse=True))
+    def add_run(self, run: Run) -> None:
+        self._accept(Run, run, new=True)
+        with self._writing() as group:
+            pipelines, pipeline = self._owner(group, Pipeline, namespace_id=run.namespace_id, id=run.pipeline_id)
+            self._insert(group, self._placed(group.tx, Run, arguments_of(run))[0], run)
+            pipeline.last_run_id = run.id
+            pipeline.last_run_time = self._clock()
+            pipelines.save(pipeline)
 
-    def get_run(self, *, namespace_id: str, pipeline_id: str, id: int) -> Run:
-        return self._get(Run, {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "id": id})
+    def update_run(self, run: Run) -> None:
+        self._update(Run, run)
 
     # --- task runs ---
 
-    def get_all_task_runs(self, *, namespace_id: str, pipeline_id: str, run_id: int) -> list[TaskRun]:
-        with self._reading() as tx:
-            task_runs = Records(tx, TaskRun, namespace_id, pipeline_id, _run_level(run_id))
-            if self._gofer:
-                return self._seen(task_runs.all_by_index("created"))
-            return sorted(task_runs.all(), key=lambda it: (key_of(it.created), key_of(it.id)))
+    def add_task_run(self, task_run: TaskRun) -> None:
+        self._accept(TaskRun, task_run, new=True)
+        key = arguments_of(task_run)
+        with self._writing() as group:
+            owner = {name: key[name] for name in ("namespace_id", "pipeline_id")}
+            runs, run = self._owner(group, Run, **owner, id=task_run.run_id)
+            task_runs, wanted = self._placed(group.tx, TaskRun, key)
+            if task_runs.has(wanted):
+                raise self._temper.exists(TaskRun, key)
+            run.task_runs = [*(run.task_runs or ()), wanted]
+            runs.save(run)
+            self._temper.add(task_runs, task_run)
 
-    def get_task_run(self, *, namespace_id: str, pipeline_id: str, run_id: int, id: str) -> TaskRun:
-        place = {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "run_id": run_id, "id": id}
-        return self._get(TaskRun, place)
+    def update_task_run(self, task_run: TaskRun) -> None:
+        self._update(TaskRun, task_run)
 
     # --- trigger events ---
 
-    def get_all_trigger_events(
-        self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, offset: int = 0, limit: int = 0
-    ) -> list[TriggerEvent]:
-        with self._reading() as tx:
-            events = Records(tx, TriggerEvent, namespace_id, pipeline_id, pipeline_trigger_label)
-            return self._seen(events.all(offset=offset, limit=self._limit(limit), reverse=True))
+    def add_trigger_event(self, event: TriggerEvent) -> None:
+        self._accept(TriggerEvent, event, new=True)
+        with self._writing() as group:
+            self._insert(group, self._placed(group.tx, TriggerEvent, arguments_of(event))[0], event)
 
-    def get_trigger_event(
-        self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, id: int
-    ) -> TriggerEvent:
-        trigger = {
-            "namespace_id": namespace_id,
-            "pipeline_id": pipeline_id,
-            "pipeline_trigger_label": pipeline_trigger_label,
-        }
-        return self._get(TriggerEvent, {**trigger, "id": id})
+    def update_trigger_event(self, event: TriggerEvent) -> None:
+        self._update(TriggerEvent, event)
 
     # --- runs that somebody waits for ---
 
-    def get_all_run_registrations(self) -> set[RunRegistryKey]:
-        with self._reading() as tx:
-            return set(read_registrations(tx, strict=self._gofer))
+    def register_run(self, *, namespace: str, pipeline: str, run: int) -> None:
+        key = RunRegistryKey(namespace, pipeline, run)
+        if not self._gofer:
+            require_key(key)
+        with self._writing() as group:
+            KeyValues(group.tx, REGISTRY).set(key, {})
 
-    def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
-        with self._reading() as tx:
-            return RunRegistryKey(namespace, pipeline, run) in KeyValues(tx, REGISTRY)
+    def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
+        key = RunRegistryKey(namespace, pipeline, run)
+        with self._writing() as group:
+            registry = KeyValues(group.tx, REGISTRY)
+            if registry.exists or self._gofer:
+                registry.delete(key)
 
     # --- logins for container registries ---
 
-    def get_all_docker_registry_auths(self) -> list[DockerRegistryAuth]:
-        with self._reading() as tx:
-            return self._seen(Records(tx, DockerRegistryAuth).all())
+    def add_docker_registry_auth(self, auth: DockerRegistryAuth) -> None:
+        self._add(DockerRegistryAuth, auth)
 
-    def get_docker_registry_auth(self, *, registry: str) -> DockerRegistryAuth:
-        return self._get(DockerRegistryAuth, {"registry": registry})
+    def remove_docker_registry_auth(self, *, registry: str) -> None:
+        self._delete(DockerRegistryAuth, {"registry": registry})
+
+    # --- the event log of late files ---
+
+    def add_event(self, event: Event) -> None:
+        with self._writing() as group:
+            if self._gofer or not event.event_id:
+                group.numbered.append((event, "event_id"))
+                event.event_id = 0
+            try:
+                EventLog(group.tx).append(event)
+            except RecordExists:
+                raise self._temper.exists(Event, {"id": event.event_id}) from None
+
+    def delete_event(self, *, id: int) -> None:
+        with self._writing() as group:
+            try:
+                EventLog(group.tx).delete(id)
+            except RecordNotFound:
+                raise self._temper.not_found(Event, {"id": id}) from None
 
     # --- what they share ---
 
     @contextmanager
-    def _reading(self) -> Iterator[boltpy.Tx]:
-        """A snapshot to read from; where Gofer's words are wanted, errors lose what we add to them."""
-        try:
-            with self._db.view() as tx:
-                yield tx
-        except RecordError as error:
-            if self._gofer:
-                raise RecordError(error.reason) from None
-            raise
+    def _writing(self) -> Iterator[Group]:
+        with self._told(), self._transactions.writing() as group:
+            yield group
 
-    def _seen(self, found: Iterable[E]) -> list[E]:
-        """What was found, as the temper sees it: Gofer knows nothing of members that its structs do not have."""
-        entities = list(found)
-        if self._gofer:
-            for entity in entities:
-                forget(entity, latest=self._late)
-        return entities
+    def _accept(self, kind: type[E], entity: E, *, new: bool) -> None:
+        require_types(entity, kind)
+        self._temper.check(entity, new=new)
 
-    def _get(self, entity: type[E], key: Mapping[str, Any]) -> E:
-        """The one entity that `key` names: its last item is the id, those before it are levels of buckets."""
-        *path, wanted = (_run_level(value) if name == "run_id" else value for name, value in key.items())
-        with self._reading() as tx:
+    def _add(self, kind: type[E], entity: E) -> None:
+        self._accept(kind, entity, new=True)
+        key = arguments_of(entity)
+        with self._writing() as group:
+            records, wanted = self._placed(group.tx, kind, key)
+            if records.has(wanted):
+                raise self._temper.exists(kind, key)
+            self._temper.add(records, entity)
+
+    def _insert(self, group: Group, records: Records[Any], entity: Run | TriggerEvent) -> None:
+        """Add what is counted up."""
+        if not entity.id:
+            group.numbered.append((entity, "id"))
+        self._temper.add(records, entity)
+
+    def _update(self, kind: type[E], entity: E) -> None:
+        self._accept(kind, entity, new=False)
+        with self._writing() as group:
+            self._temper.update(self._placed(group.tx, kind, arguments_of(entity))[0], entity)
+
+    def _delete(self, kind: type[E], key: Mapping[str, Any]) -> None:
+        with self._writing() as group:
+            records, wanted = self._placed(group.tx, kind, key)
             try:
-                return self._seen([Records(tx, entity, *path).get(wanted)])[0]
+                records.delete(wanted)
             except RecordNotFound:
-                facts = ", ".join(f"{name}={value!r}" for name, value in key.items())
-                message = "" if self._gofer else f"{EntityNotFound.TEXT}: {entity.__name__} {facts}"
-                raise EntityNotFound(message, entity=entity.__name__, key=key) from None
+                raise self._temper.not_found(kind, key) from None
 
-    def _limit(self, limit: int) -> int:
-        """The limit that counts; negative for none."""
-        if self._max_results_limit is not None and (limit == 0 or limit > self._max_results_limit):
-            return self._max_results_limit
-        return limit or -1
+    def _owner(self, group: Group, kind: type[E], **key: Any) -> tuple[Records[E], E]:
+        """The entity that another one is about to be added to, and the records it is among."""
+        records, wanted = self._placed(group.tx, kind, key)
+        return records, self._load(records, kind, wanted, key)
 
 
-def read_registrations(tx: boltpy.Tx, *, strict: bool = False) -> Iterator[RunRegistryKey]:
-    """The registered runs, in the order of their keys.
-
-    A namespace may be called like the registry, and puts its buckets there; they are no registrations.
+def _prepare(db: boltpy.DB, *, any_file: bool) -> None:
+    """Make what every file of Gofer's has, where it is missing.
 
     Args:
-        strict: Fail on such a bucket, as Gofer does.
-
-    Raises:
-        RecordError: A key is not the JSON of a registration.
+        any_file: Make it in another program's file too, as Gofer does.
     """
-    for key, is_bucket in KeyValues(tx, REGISTRY).names():
-        if is_bucket and not strict:
-            continue
-        try:
-            yield decode(RunRegistryKey, key)
-        except RecordError as error:
-            raise RecordError(error.reason, place=f"{REGISTRY} / {text_of_key(key)}") from None
-
-
-def _run_level(run_id: object) -> str:
-    """The name of the bucket with what belongs to a run."""
-    if not isinstance(run_id, int) or isinstance(run_id, bool):
-        raise TypeError(f"run_id is of type int, not {type(run_id).__name__}")
-    return str(int(run_id))
-
-
-def _page(found: list[T], offset: int, limit: int) -> list[T]:
-    start = max(offset, 0)
-    return found[start:] if limit < 0 else found[start : start + limit]
+    with db.view() as tx:
+        noted = is_noted(tx)
+        names = {name for name, _ in tx.buckets()}
+    own = {REGISTRY.encode(), EVENTS.encode()}
+    if names and not noted and not any_file and names.isdisjoint(own | {DATABASE}):
+        raise EngineError(f"a bolt file, but none of Gofer's: it has no bucket {DATABASE.decode()}")
+    if noted and not names.isdisjoint(own):
+        return
+    with db.update() as tx:
+        if not noted:
+            note(tx)
+        if names.isdisjoint(own):
+            tx.create_bucket(REGISTRY.encode())

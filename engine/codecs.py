@@ -228,7 +228,7 @@ class List:
 
     def __init__(self, item: Codec) -> None:
         self.go = f"[]{item.go}"
-        self._item = item
+        self.item = item
 
     def zero(self) -> list[Any] | None:
         return None
@@ -238,7 +238,7 @@ class List:
             return None
         if type(value) is not list:
             raise Unusual
-        quick = self._item.quick
+        quick = self.item.quick
         return [quick(item) for item in value]
 
     def read(self, node: Node, old: Any, text: str) -> Any:
@@ -246,14 +246,14 @@ class List:
             return None
         if node.kind != "array":
             raise Misfit(node.kind, self.go)
-        return [self._item.read(item, self._item.zero(), text) for item in node.value]
+        return [self.item.read(item, self.item.zero(), text) for item in node.value]
 
     def plain(self, value: Any, raws: list[str]) -> list[Any] | None:
         if value is None:
             return None
         if not isinstance(value, list | tuple):
             raise Unfit("a list or None", value)
-        return [self._item.plain(item, raws) for item in value]
+        return [self.item.plain(item, raws) for item in value]
 
 
 class Map:
@@ -261,7 +261,7 @@ class Map:
 
     def __init__(self, item: Codec) -> None:
         self.go = f"map[string]{item.go}"
-        self._item = item
+        self.item = item
 
     def zero(self) -> dict[str, Any] | None:
         return None
@@ -271,7 +271,7 @@ class Map:
             return None
         if type(value) is not dict:
             raise Unusual
-        quick = self._item.quick
+        quick = self.item.quick
         return {key: quick(item) for key, item in value.items()}
 
     def read(self, node: Node, old: Any, text: str) -> Any:
@@ -280,7 +280,7 @@ class Map:
         if node.kind != "object":
             raise Misfit(node.kind, self.go)
         # A map that is given twice grows, as in Go; a key that is given twice is replaced.
-        return (old or {}) | {key: self._item.read(item, self._item.zero(), text) for key, item in node.value}
+        return (old or {}) | {key: self.item.read(item, self.item.zero(), text) for key, item in node.value}
 
     def plain(self, value: Any, raws: list[str]) -> dict[str, Any] | None:
         if value is None:
@@ -288,4 +288,4 @@ class Map:
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
             raise Unfit("a dict with str keys or None", value)
         # Sorting by code point is sorting by the bytes of UTF-8, which is what Go does.
-        return {key: self._item.plain(value[key], raws) for key in sorted(value)}
+        return {key: self.item.plain(value[key], raws) for key in sorted(value)}

@@ -63,15 +63,52 @@ class RecordError(EngineError, ValueError):
         self.place = place
 
 
-class RecordNotFound(EngineError, LookupError):
+class StormError(EngineError):
+    """Base of what a storm bucket refuses. The texts are storm's own."""
+
+
+class RecordNotFound(StormError, LookupError):
     """A storm bucket or a record in it is missing; storm's ErrNotFound."""
 
     def __init__(self) -> None:
         super().__init__("not found")
 
 
-class IndexNotFound(EngineError, LookupError):
+class IndexNotFound(StormError, LookupError):
     """A type bucket is there but the index asked for is not. Storm gives it the same text and another identity."""
 
     def __init__(self) -> None:
         super().__init__("not found")
+
+
+class RecordExists(StormError):
+    """A record with that id, or that value of a unique field, is there already. Facts: `field` ("Person.email")."""
+
+    def __init__(self, *, field: str = "") -> None:
+        super().__init__("already exists")
+        self.field = field
+
+
+class ZeroId(StormError, ValueError):
+    """A record without an id, of a class that does not count its ids up, can not be saved."""
+
+    def __init__(self) -> None:
+        super().__init__("id field must not be a zero value")
+
+
+class NoId(StormError, ValueError):
+    """A record without an id can not be updated."""
+
+    def __init__(self) -> None:
+        super().__init__("missing struct tag id or ID field")
+
+
+class OtherCodec(StormError):
+    """The bucket says that its values are something else than JSON."""
+
+    def __init__(self) -> None:
+        super().__init__("the selected codec is incompatible with this bucket")
+
+
+class BadCounter(StormError):
+    """The note of the last number that was given out is too short, or there is no number left after it."""

@@ -9,23 +9,35 @@ Pages. Listings with `offset` and `limit` skip `offset` entities (0 or less: non
 of 0, and one above the engine's `max_results_limit`, stands for `max_results_limit`; an engine without one has no cap.
 A negative limit means no limit, not even the engine's. The other listings are always complete.
 
-Errors. `EntityNotFound` is the only error of its own that a reading method promises. `EngineError` means that something
-stored can not be understood, and then the whole call fails. What the database below raises (a damaged file, a closed
-one) passes through; for bolt that is a `boltpy.BoltError`. Wrong argument types are a `TypeError`.
+Storing. Entities are handed over whole and are not kept: changing one afterwards changes nothing stored. `add_*` stores
+a new one; a run, trigger event or event whose id is 0 is given the next number of its kind and place, which it then has
+as its id, and which is greater than all before it. `update_*` stores all fields of an entity in place of what is there.
+So read, change and store in one `transaction` where others write too: what they stored in between would be lost.
+Members of stored JSON that a class has no field for survive an update. (Gofer: a field that is 0, "", False or None
+keeps what is stored, and members without a field are lost.) Nothing checks that a namespace exists.
 
-Every call sees one state of the database. Entities that are returned are the caller's own: changing them changes
-nothing stored.
+Errors. `EntityNotFound`, `EntityExists` and `PreconditionFailed` are the errors that single methods speak of, and after
+one of them nothing is changed. `PreconditionFailed` comes from each method that takes an entity: a field has a value of
+another type, or one that names the entity is empty, too long or reserved (attribute `field`). `EngineError` means that
+something stored can not be understood, and then the whole call fails. What the database below raises (a damaged file, a
+closed one) passes through; for bolt that is a `boltpy.BoltError`. Wrong argument types are a `TypeError`.
+
+Every call sees one state of the database, and what it changes is changed as a whole or not at all. Entities that are
+returned are the caller's own.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
+from .errors import EngineError
 from .models import (
     DockerRegistryAuth,
+    Event,
     Namespace,
     Pipeline,
     Run,
@@ -38,6 +50,8 @@ from .models import (
 
 class Engine(ABC):
     """Gofer's storage. A context manager: leaving the block closes it.
+
+    Derive from it to keep the same things in another database, and `register` the way to open that.
 
     `compat="python"`, the default, is what is described here. With `compat="gofer"` an engine answers as Gofer's own Go
     code does, its mistakes included; the methods say where that differs.
@@ -55,6 +69,24 @@ class Engine(ABC):
     ) -> None:
         self.close()
 
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """A block whose calls are stored together, when it ends, or not at all, if an exception leaves it.
+
+            with storage.transaction():
+                run = storage.get_run(namespace_id="default", pipeline_id="simple", id=3)
+                run.status = RunState.FAILED
+                storage.update_run(run)
+
+        The calls of this thread see what the block has changed. Those of other threads see it when it has ended, and
+        wait with writing until then. A block within a block belongs to the outer one.
+
+        An `EntityNotFound`, `EntityExists` or `PreconditionFailed` that is caught inside leaves the block as it was
+        before the call. After any other error of a call, or an exception that leaves an inner block, nothing can be
+        saved: whatever comes next in the block, and its end, is an EngineError. Numbers that were given to entities
+        are taken back when the block is not stored (their ids are 0 again).
+        """
+
     # --- namespaces ---
 
     @abstractmethod
@@ -67,6 +99,23 @@ class Engine(ABC):
 
         Raises:
             EntityNotFound: There is none.
+        """
+
+    @abstractmethod
+    def add_namespace(self, namespace: Namespace) -> None:
+        """Store a new namespace.
+
+        Raises:
+            EntityExists: There is one with that id.
+            PreconditionFailed: See at the top; so for each method that takes an entity.
+        """
+
+    @abstractmethod
+    def update_namespace(self, namespace: Namespace) -> None:
+        """Store all fields of a namespace.
+
+        Raises:
+            EntityNotFound: There is none with that id.
         """
 
     # --- tokens ---
@@ -90,6 +139,22 @@ class Engine(ABC):
             EntityNotFound: There is none.
         """
 
+    @abstractmethod
+    def add_token(self, token: Token) -> None:
+        """Store a new token.
+
+        Raises:
+            EntityExists: There is one with that hash.
+        """
+
+    @abstractmethod
+    def delete_token(self, *, hash: str) -> None:
+        """Delete the token with that hash.
+
+        Raises:
+            EntityNotFound: There is none.
+        """
+
     # --- pipelines ---
 
     @abstractmethod
@@ -107,6 +172,22 @@ class Engine(ABC):
             EntityNotFound: There is none.
         """
 
+    @abstractmethod
+    def add_pipeline(self, pipeline: Pipeline) -> None:
+        """Store a new pipeline in its namespace.
+
+        Raises:
+            EntityExists: The namespace has one with that id.
+        """
+
+    @abstractmethod
+    def update_pipeline(self, pipeline: Pipeline) -> None:
+        """Store all fields of a pipeline.
+
+        Raises:
+            EntityNotFound: There is none with that id in its namespace.
+        """
+
     # --- runs ---
 
     @abstractmethod
@@ -119,6 +200,23 @@ class Engine(ABC):
 
         Raises:
             EntityNotFound: There is none.
+        """
+
+    @abstractmethod
+    def add_run(self, run: Run) -> None:
+        """Store a new run, and note its number and the time in its pipeline (`last_run_id`, `last_run_time`).
+
+        Raises:
+            EntityNotFound: There is no such pipeline.
+            EntityExists: The run brings a number along, and there is one with it. (Gofer: that one is replaced.)
+        """
+
+    @abstractmethod
+    def update_run(self, run: Run) -> None:
+        """Store all fields of a run, `task_runs` too.
+
+        Raises:
+            EntityNotFound: There is none with that number in its pipeline.
         """
 
     # --- task runs ---
@@ -139,6 +237,23 @@ class Engine(ABC):
             EntityNotFound: There is none.
         """
 
+    @abstractmethod
+    def add_task_run(self, task_run: TaskRun) -> None:
+        """Store a new task run, and append its id to the `task_runs` of its run.
+
+        Raises:
+            EntityNotFound: There is no such run.
+            EntityExists: The run has one with that id.
+        """
+
+    @abstractmethod
+    def update_task_run(self, task_run: TaskRun) -> None:
+        """Store all fields of a task run.
+
+        Raises:
+            EntityNotFound: There is none with that id in its run. (Gofer: an error of other words, "not found".)
+        """
+
     # --- trigger events ---
 
     @abstractmethod
@@ -157,6 +272,22 @@ class Engine(ABC):
             EntityNotFound: There is none.
         """
 
+    @abstractmethod
+    def add_trigger_event(self, event: TriggerEvent) -> None:
+        """Store a new event of a trigger; whether there is such a pipeline is not checked.
+
+        Raises:
+            EntityExists: The event brings a number along, and there is one with it. (Gofer: that one is replaced.)
+        """
+
+    @abstractmethod
+    def update_trigger_event(self, event: TriggerEvent) -> None:
+        """Store all fields of an event.
+
+        Raises:
+            EntityNotFound: There is none with that number, of that trigger.
+        """
+
     # --- runs that somebody waits for ---
 
     @abstractmethod
@@ -166,6 +297,14 @@ class Engine(ABC):
     @abstractmethod
     def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
         """Whether that run is registered."""
+
+    @abstractmethod
+    def register_run(self, *, namespace: str, pipeline: str, run: int) -> None:
+        """Register a run; one that is registered stays so."""
+
+    @abstractmethod
+    def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
+        """Take a run's registration away; one that has none is fine."""
 
     # --- logins for container registries ---
 
@@ -180,3 +319,55 @@ class Engine(ABC):
         Raises:
             EntityNotFound: There is none.
         """
+
+    @abstractmethod
+    def add_docker_registry_auth(self, auth: DockerRegistryAuth) -> None:
+        """Store a new login.
+
+        Raises:
+            EntityExists: There is one for that registry.
+        """
+
+    @abstractmethod
+    def remove_docker_registry_auth(self, *, registry: str) -> None:
+        """Delete the login for that registry.
+
+        Raises:
+            EntityNotFound: There is none.
+        """
+
+    # --- the event log, which Gofer had from 2022 on; an engine may be without one ---
+
+    def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
+        """A page of the events by number, or from the last one down. (Gofer: `offset` is a distance of numbers, and
+        kinds of events that its code does not know are left out.)
+        """
+        raise EngineError(_NO_LOG)
+
+    def get_event(self, *, id: int) -> Event | None:
+        """The event with that number. (Gofer: None if it is of a kind that its code does not know.)
+
+        Raises:
+            EntityNotFound: There is none.
+        """
+        raise EngineError(_NO_LOG)
+
+    def add_event(self, event: Event) -> None:
+        """Store a new event.
+
+        Raises:
+            EntityExists: The event brings a number along, and there is one with it. (Gofer: it gets another number.)
+            EngineError: There is no log; so if a bolt file is of an older schema.
+        """
+        raise EngineError(_NO_LOG)
+
+    def delete_event(self, *, id: int) -> None:
+        """Delete the event with that number, which is not given out again.
+
+        Raises:
+            EntityNotFound: There is none.
+        """
+        raise EngineError(_NO_LOG)
+
+
+_NO_LOG = "this engine keeps no event log"

@@ -1,15 +1,42 @@
-"""From a path or URL to an engine."""
+"""From a path or URL to an engine: bolt's own, or one that somebody has registered."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from os import PathLike
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final
+from urllib.parse import unquote
 
-from .bolt import BoltEngine, Compat
+from .bolt import BoltEngine
 from .errors import EngineError
 from .interface import Engine
+from .tempers import Compat
+
+EngineFactory = Callable[..., Engine]
+"""What `register` takes. It is called with the URL, and with all keywords that `open_engine` was given."""
+
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+_factories: Final[dict[str, EngineFactory]] = {}
+
+
+def register(scheme: str, factory: EngineFactory) -> None:
+    """Let `open_engine` find an engine of another kind: for URLs that begin with `scheme://` it calls the factory.
+
+    Args:
+        scheme: Lower-case letters, digits, "+", "-" and ".", beginning with a letter: "redis". Registered twice, the
+            later factory is used.
+        factory: Called as `factory(url, read_only=..., compat=..., max_results_limit=..., clock=..., **options)`, with
+            what `open_engine` was called with. It returns an `Engine` that is open.
+
+    Raises:
+        ValueError: That is no scheme, or "bolt".
+    """
+    if not _SCHEME.fullmatch(str(scheme)) or scheme == "bolt":
+        raise ValueError(f"{scheme!r} can not be registered: a scheme is like 'redis', and 'bolt' is taken")
+    if not callable(factory):
+        raise TypeError(f"a factory can be called, and {factory!r} can not")
+    _factories[scheme] = factory
 
 
 def open_engine(
@@ -24,12 +51,13 @@ def open_engine(
     """Open Gofer's storage.
 
     Args:
-        url: A path, or "bolt:///path" with an absolute path in which %20 stands for a space.
-        read_only: Must be True: this version reads. The file is not changed, and only bolt's shared lock is taken,
-            which lets other readers in.
-        compat: "python", or "gofer" for exactly what Gofer's own Go code answers.
+        url: A path, or "bolt:///path" with an absolute path in which %20 stands for a space, or a URL of a scheme that
+            was registered.
+        read_only: Change nothing. Of a bolt file only the shared lock is taken, which lets other readers in, and a
+            missing file is an error; otherwise it is created.
+        compat: "python", or "gofer" for exactly what Gofer's own Go code does.
         max_results_limit: The most that a page of a listing holds; None for no cap. Gofer's own default is 100.
-        clock: Gives the time in epoch milliseconds where an engine needs one, which no reading method does.
+        clock: Gives the time in epoch milliseconds, where an engine notes it; None for the system's.
         options: For the database below; for bolt those of `boltpy.open`. `timeout`, the seconds to wait for a lock, is
             1 unless given.
 
@@ -37,22 +65,29 @@ def open_engine(
         An engine, to be closed or used as a context manager.
 
     Raises:
-        EngineError: `read_only` is not set, nothing here opens that kind of URL, or the file is not Gofer's.
-        boltpy.BoltError: It is no bolt file, is damaged, or another process writes to it.
-        OSError: It can not be opened. A missing file is not created.
+        EngineError: Nothing here opens that kind of URL, or the file is not Gofer's.
+        boltpy.BoltError: It is no bolt file, is damaged, or another process has it open.
+        OSError: It can not be opened.
     """
-    path = _path(url)
-    if not read_only:
-        raise EngineError("this version of the engine only reads: open with read_only=True")
-    return BoltEngine(path, compat=compat, max_results_limit=max_results_limit, **options)
-
-
-def _path(url: str | PathLike[str]) -> str | PathLike[str]:
+    common: dict[str, Any] = {
+        "read_only": read_only,
+        "compat": compat,
+        "max_results_limit": max_results_limit,
+        "clock": clock,
+    }
     if not isinstance(url, str) or "://" not in url:
-        return url
-    parts = urlsplit(url)
-    if parts.scheme != "bolt":
-        raise EngineError(f"no engine for {parts.scheme}:// URLs; there is bolt:///path")
-    if parts.netloc or not parts.path or parts.query or parts.fragment:
+        return BoltEngine(url, **common, **options)
+    scheme = url.partition("://")[0].lower()
+    if scheme == "bolt":
+        return BoltEngine(_path(url), **common, **options)
+    if scheme not in _factories:
+        known = ", ".join(f"{name}://" for name in ("bolt", *_factories))
+        raise EngineError(f"no engine for {scheme}:// URLs; there is {known}")
+    return _factories[scheme](url, **common, **options)
+
+
+def _path(url: str) -> str:
+    path = url.partition("://")[2]
+    if not path.startswith("/") or "?" in path or "#" in path:
         raise EngineError(f"{url!r} is not of the form bolt:///path, with an absolute path")
-    return unquote(parts.path)
+    return unquote(path)

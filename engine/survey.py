@@ -13,7 +13,7 @@ from os import PathLike
 
 import boltpy
 
-from .bolt import EVENTS, REGISTRY, read_registrations
+from .bolt_queries import read_registrations
 from .errors import EngineError, RecordError
 from .models import (
     DockerRegistryAuth,
@@ -27,6 +27,7 @@ from .models import (
     TriggerEvent,
     decode,
 )
+from .places import EVENTS, REGISTRY
 from .storm import Records, find_bucket, key_of, open_database, text_of_key
 
 
@@ -79,7 +80,7 @@ def survey(path: str | PathLike[str]) -> Survey:
     """
     with open_database(path) as db, db.view() as tx:
         names = {text_of_key(name) for name, _ in tx.buckets()}
-        if names.isdisjoint({REGISTRY, text_of_key(EVENTS), "Namespace"}):
+        if names.isdisjoint({REGISTRY, EVENTS, "Namespace"}):
             kind = "Gofer's object or secret store" if "root" in names else "another program's"
             raise EngineError(f"not Gofer's main database but {kind}: it has no bucket {REGISTRY}, events or Namespace")
         return Survey(
@@ -140,11 +141,11 @@ def _names(tx: boltpy.Tx, *path: str) -> set[str]:
 
 def _events(tx: boltpy.Tx) -> Iterator[Event]:
     """The event log, in the order of its keys. It is a plain bucket, without storm's marks."""
-    bucket = tx.bucket(EVENTS)
+    bucket = tx.bucket(EVENTS.encode())
     for key, stored in bucket.items() if bucket is not None else ():
         if stored is not None:
             try:
                 yield decode(Event, stored)
             except RecordError as error:
                 number = int.from_bytes(key, "big", signed=True)
-                raise RecordError(error.reason, place=f"{text_of_key(EVENTS)} / {number}") from None
+                raise RecordError(error.reason, place=f"{EVENTS} / {number}") from None

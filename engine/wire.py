@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
+from collections.abc import Callable
 from enum import StrEnum
 from types import UnionType
 from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -99,6 +100,10 @@ class Struct:
             if item.name not in own
         )
         self.by_name = {field.name: field for field in self.fields}
+        # The names of fields that hold other entities, one or a map of them.
+        self.nested = tuple(
+            field.name for field in self.fields if isinstance(getattr(field.codec, "item", field.codec), Struct)
+        )
         self._by_key = {field.key: field for field in self.fields}
         self._by_folded_key = {field.key.translate(_FOLD): field for field in reversed(self.fields)}
         self._shapes: tuple[tuple[str, ...], ...] = getattr(entity, "SHAPES", ())
@@ -236,12 +241,42 @@ def encode(entity: Any) -> bytes:
     Raises:
         PreconditionFailed: A field holds what Go's type can not: another type, or an int beyond 64 bits.
     """
+    return _encode(struct_of(type(entity)).plain, entity, type(entity).__name__)
+
+
+def encode_value(value: Any) -> bytes:
+    """The JSON of a stored class, or of a str, int, bool, bytes, list, dict or None, as Go writes it.
+
+    Raises:
+        PreconditionFailed: The value, or one in it, is of another type.
+    """
+    return _encode(_plain, value, "value")
+
+
+def _plain(value: Any, raws: list[str]) -> Any:
+    """What `gojson.write` takes for a value of which only its own type is known."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        return [_plain(item, raws) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(value[key], raws) for key in sorted(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return struct_of(type(value)).plain(value, raws)
+    for kind, codec in _CODECS.items():
+        if type(value) is kind:
+            return codec.plain(value, raws)
+    if isinstance(value, StrEnum):
+        return str(value)
+    raise Unfit("a str, int, bool, bytes, list, dict, None or stored class", value)
+
+
+def _encode(plain_of: Callable[[Any, list[str]], Any], value: Any, name: str) -> bytes:
     raws: list[str] = []
-    struct = struct_of(type(entity))
     try:
-        plain = struct.plain(entity, raws)
+        plain = plain_of(value, raws)
     except Unfit as unfit:
-        field = ".".join([type(entity).__name__, *unfit.path])
+        field = ".".join([name, *unfit.path])
         message = f"{PreconditionFailed.TEXT}: {field} must be {unfit.expected}, not {reprlib.repr(unfit.value)}"
         raise PreconditionFailed(message, field=field) from None
     return gojson.bytes_of(gojson.write_with_raw(plain) if raws else gojson.write(plain))
@@ -250,19 +285,23 @@ def encode(entity: Any) -> bytes:
 def decode_as(entity: type[T], data: bytes | bytearray | memoryview) -> T:
     """The `entity` whose JSON is `data`, read as leniently as Go reads it.
 
+    Args:
+        entity: A stored class, or another type that a field can have: str, bytes, list[str].
+        data: UTF-8; bytes that are not become U+FFFD.
+
     Raises:
         RecordError: It is not JSON, or a member has the wrong type. The text is Go's.
     """
     if not isinstance(data, bytes):
         data = bytes(memoryview(data))
-    struct = struct_of(entity)
+    codec = _structs.get(entity) or _codec(entity)
     found: T
     try:
-        found = struct.quick(gojson.quick(data))
+        found = codec.quick(gojson.quick(data))
     except Unusual:
         text = gojson.text_of(data)
         try:
-            found = struct.read(gojson.parse(text), struct.zero(), text)
+            found = codec.read(gojson.parse(text), codec.zero(), text)
         except (SyntaxProblem, Misfit) as problem:
             raise RecordError(str(problem)) from None
     return found

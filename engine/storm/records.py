@@ -3,49 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import fields
 from typing import Any, Final, Generic, TypeVar
 
 import boltpy
 
-from ..errors import IndexNotFound, NoId, RecordError, RecordExists, RecordNotFound, ShortCounter, ZeroId
-from ..forms import inherited
+from ..errors import BadCounter, IndexNotFound, NoId, RecordError, RecordExists, RecordNotFound, ZeroId
+from ..forms import inherited, with_fields
 from ..wire import decode_as, encode, struct_of
 from .indexes import open_index
-from .layout import IDS, METADATA, SEPARATOR, Mark, find_bucket, make_bucket, key_of, marks_of, page, text_of_key
+from .layout import IDS, METADATA, SEPARATOR, Mark, find_bucket, key_of, make_bucket, marks_of, page, text_of_key
 
 T = TypeVar("T")
 
-_LAST_NUMBER: Final = 2**63 - 1
+_INT64: Final = 2**63
 
 
-def _as_it_is(record: T) -> T:
+def _as_it_is(record: Any) -> Any:
     return record
 
 
 class Records(Generic[T]):
-    """The records of one class in one place, read in one transaction.
+    """The records of one class in one place, in one transaction.
 
-    with db.view() as tx:
-        runs = Records(tx, Run, "default", "simple")
-        latest = next(runs.all(reverse=True), None)
+        with db.update() as tx:
+            people = Records(tx, Person, "club")
+            people.insert(Person(name="Ada", age=36))
+            oldest = list(people.all_by_index("age", reverse=True, limit=3))
+
+    Where a method that writes raises one of the engine's own errors, nothing was written. After an error of boltpy's
+    the transaction is to be rolled back: a part of the record may be in it.
     """
 
-    def __init__(self, tx: boltpy.Tx, entity: type[T], *path: str) -> None:
-        """Args: `path`, the names of the buckets around the class's own. Whether they exist is asked when reading."""
+    def __init__(
+        self,
+        tx: boltpy.Tx,
+        entity: type[T],
+        *path: str,
+        without: Container[str] = (),
+        form: Callable[[T], T] = _as_it_is,
+    ) -> None:
+        """Look for the bucket; it is made by the first method that writes.
+
+        Args:
+            entity: The class, with an id among its fields (see `member`).
+            path: The names of the buckets around the class's own.
+            without: Indexed fields whose index is not kept up.
+            form: What makes of a record the one that is written (see `engine.forms`).
+
+        Raises:
+            TypeError: The class has no id, or a name in the path is no str.
+        """
+        self._tx = tx
         self._entity = entity
         self._path = (*path, entity.__name__)
-        self._fields = struct_of(entity).by_name
-        ids = [field for field in self._fields.values() if field.storm.startswith("id")]
-        if not ids:
-            raise TypeError(f"{entity.__name__} has no field that is marked as its id")
-        self._id = ids[0]
+        self._marks = marks_of(entity)
+        self._id = self._marks.id
+        self._indexed = [mark for mark in self._marks.indexed if mark.name not in without]
+        self._unique = [mark for mark in self._indexed if mark.unique and mark is not self._id]
+        self._form = form
         self._bucket = find_bucket(tx, *self._path)
 
     @property
     def exists(self) -> bool:
-        """Whether a record was ever saved here: the bucket is there, though it may be empty."""
+        """Whether the bucket is there, though it may be empty."""
         return self._bucket is not None
+
+    # --- reading ---
 
     def get(self, id: Any) -> T:
         """The record with that id.
@@ -54,14 +77,11 @@ class Records(Generic[T]):
             RecordNotFound: There is none.
             TypeError: The ids of this class have another type.
         """
-        expected = type(self._id.codec.zero())
-        if not isinstance(id, expected) or isinstance(id, bool):
-            name = f"{self._entity.__name__}.{self._id.name}"
-            raise TypeError(f"{name} is of type {expected.__name__}, not {type(id).__name__}")
-        try:
-            return self._record(key_of(id))
-        except OverflowError:
-            raise RecordNotFound from None
+        return self._record(self._key(id))
+
+    def has(self, id: Any) -> bool:
+        """Whether there is a record with that id; TypeError if the ids of this class have another type."""
+        return self._stored(self._key(id)) is not None
 
     def one(self, field: str, value: Any) -> T:
         """The first record whose `field` is `value`: by its key or index if it has one, else by looking at all.
@@ -70,19 +90,19 @@ class Records(Generic[T]):
             RecordNotFound: There is none.
             IndexNotFound: The index bucket is missing.
         """
-        kind = self._fields[field].storm
-        if self._fields[field] is self._id:
+        mark = self._mark(field)
+        if mark is self._id:
             return self.get(value)
-        if not kind:
+        if mark is None:
             for record in self.all():
                 if getattr(record, field) == value:
                     return record
             raise RecordNotFound
-        if kind == "unique":
-            id_bytes = self._index(self._fields[field]).get(key_of(value))
+        if mark.unique:
+            id_bytes = self._index(mark).get(mark.key(value))
         else:
-            prefix = key_of(value) + _SEPARATOR
-            id_bytes = next(iter(self._index(self._fields[field]).values(prefix=prefix)), None)
+            prefix = mark.key(value) + SEPARATOR
+            id_bytes = next(iter(self._index(mark).values(prefix=prefix)), None)
         if id_bytes is None:
             raise RecordNotFound
         return self._record(id_bytes)
@@ -97,7 +117,7 @@ class Records(Generic[T]):
         """
         if self._bucket is not None:
             pairs = ((key, value) for key, value in self._bucket.items(reverse=reverse) if value is not None)
-            for key, value in _page(pairs, offset, limit):
+            for key, value in page(pairs, offset, limit):
                 yield self._decode(key, value)
 
     def all_by_index(self, field: str, *, offset: int = 0, limit: int = -1, reverse: bool = False) -> Iterator[T]:
@@ -108,35 +128,262 @@ class Records(Generic[T]):
         Raises:
             RecordNotFound: There is no bucket, or the index names a record that is not there.
             IndexNotFound: The index bucket is missing.
+            ValueError: The field has no index.
         """
-        if self._fields[field] is self._id:
+        mark = self._mark(field)
+        if mark is None:
+            raise ValueError(f"{self._entity.__name__}.{field} has no index")
+        if mark is self._id:
             yield from self.all(offset=offset, limit=limit, reverse=reverse)
             return
-        entries = self._index(self._fields[field]).items(reverse=reverse)
+        entries = self._index(mark).items(reverse=reverse)
         ids = (id_bytes for _, id_bytes in entries if id_bytes is not None)
-        for id_bytes in _page(ids, offset, limit):
+        for id_bytes in page(ids, offset, limit):
             yield self._record(id_bytes)
 
-    def _index(self, field: Field) -> boltpy.Bucket:
+    # --- writing ---
+
+    def create(self) -> None:
+        """Make the bucket, its metadata and its indexes, as storm's Init does. What is there stays as it is."""
+        bucket = self._made()
+        for mark in self._indexed:
+            open_index(bucket, mark)
+
+    def save(self, record: T) -> None:
+        """Store a record, in place of one with the same id if there is one; storm's Save.
+
+        Where the class counts its ids up and the record's is 0, it gets the next one: one more than the last that was
+        given out. An id that the record brings along does not move the counter, so that a later record may get the
+        same one and replace it. `insert` has no such surprise.
+
+        Raises:
+            ZeroId: The record has no id.
+            RecordExists: A unique field has the value of another record.
+            PreconditionFailed: A field holds what can not be stored.
+            OtherCodec, BadCounter: See there.
+            boltpy.BoltError: An id is too long or names a bucket.
+        """
+        if self._is_counted(record):
+            # After the greatest number comes the least, as in Go.
+            number = (self._last_number() + 1 + _INT64) % (2 * _INT64) - _INT64
+            self._store_as(number, record)
+        else:
+            self._store(record)
+
+    def insert(self, record: T) -> None:
+        """Store a new record.
+
+        Where the class counts its ids up and the record's is 0, it gets one that is greater than all before it. An id
+        that the record brings along moves the counter if it is greater.
+
+        Raises:
+            RecordExists: There is one with the same id, or a unique field has the value of another record.
+            BadCounter: There is no number left, or see there.
+            ZeroId, PreconditionFailed, OtherCodec, boltpy.BoltError: As `save`.
+        """
+        if not self._is_counted(record):
+            self._store(record, new=True)
+            return
+        number = max(self._last_number(), 0) + 1
+        if number < _INT64 and self._stored(key_of(number)) is not None:
+            number = self._greatest_number() + 1
+        if number >= _INT64:
+            raise BadCounter(f"{self._id.label}: there is no number left")
+        self._store_as(number, record)
+
+    def update(self, record: T) -> None:
+        """Store a record in place of the one with its id, all fields of it.
+
+        Members of the stored JSON that have no field in the class stay, and so does the shape of a class that has many.
+
+        Raises:
+            NoId: The record has none.
+            RecordNotFound: There is no record with that id.
+            RecordExists, PreconditionFailed, OtherCodec, boltpy.BoltError: As `save`.
+        """
+        old = self._replaced(record)
+        self._store(inherited(record, old), old=old)
+
+    def update_filled(self, record: T) -> None:
+        """Copy the fields that are not zero into the record with that id; storm's Update.
+
+        So nothing can be set back to 0, "", False or None (an empty list or map is not zero, and can be set).
+
+        Raises:
+            As `update`.
+        """
+        old = self._replaced(record)
+        given = self._form(record)
+        filled = {
+            field.name: getattr(given, field.name)
+            for field in struct_of(self._entity).fields
+            if getattr(given, field.name) != field.codec.zero()
+        }
+        self._store(with_fields(old, filled), old=old, touched=filled)
+
+    def delete(self, id: Any) -> None:
+        """Delete the record with that id, from all indexes too. Bucket, indexes and counter stay.
+
+        Raises:
+            RecordNotFound: There is none.
+            TypeError: The ids of this class have another type.
+        """
+        key = self._key(id)
+        stored = self._stored(key)
+        if stored is None:
+            raise RecordNotFound
+        # A record that can not be read can be deleted where its key alone leads to all entries.
+        old = self._decode(key, stored) if self._unique else None
+        bucket = self._made()
+        for mark in self._indexed:
+            entry = key if mark is self._id else mark.entry(old)
+            open_index(bucket, mark).drop(key, entry)
+        bucket.delete(key)
+
+    # --- what they share ---
+
+    def _mark(self, field: str) -> Mark | None:
+        """The mark of a field; None if it has none. ValueError if the class has no such field."""
+        for mark in self._marks.indexed:
+            if mark.name == field:
+                return mark
+        if field not in struct_of(self._entity).by_name:
+            raise ValueError(f"{self._entity.__name__} has no field {field!r}")
+        return None
+
+    def _key(self, id: Any) -> bytes:
+        expected = type(self._id.zero)
+        if not isinstance(id, expected) or isinstance(id, bool) is not (expected is bool):
+            raise TypeError(f"{self._id.label} is of type {expected.__name__}, not {type(id).__name__}")
+        try:
+            return self._id.key(id)
+        except OverflowError:
+            # No record has it.
+            return b""
+
+    def _is_counted(self, record: T) -> bool:
+        """Whether the record's id is to be counted up. ZeroId if it has none, and is not."""
+        if not isinstance(record, self._entity):
+            raise TypeError(f"these are records of {self._entity.__name__}, not of {type(record).__name__}")
+        if getattr(record, self._id.name) != self._id.zero:
+            return False
+        if not self._marks.increment:
+            raise ZeroId
+        return True
+
+    def _replaced(self, record: T) -> T:
+        """The stored record that is about to be replaced."""
+        if not isinstance(record, self._entity):
+            raise TypeError(f"these are records of {self._entity.__name__}, not of {type(record).__name__}")
+        wanted = getattr(record, self._id.name)
+        if wanted == self._id.zero:
+            raise NoId
+        if not isinstance(wanted, type(self._id.zero)):
+            encode(record)
+        return self.get(wanted)
+
+    def _store_as(self, number: int, record: T) -> None:
+        """Store with that number as its id; the record has it afterwards, unless this fails."""
+        setattr(record, self._id.name, number)
+        try:
+            self._store(record, counter=number)
+        except BaseException:
+            setattr(record, self._id.name, 0)
+            raise
+
+    def _store(
+        self,
+        record: T,
+        *,
+        new: bool = False,
+        counter: int | None = None,
+        old: T | None = None,
+        touched: Container[str] | None = None,
+    ) -> None:
+        """Write a record with its index entries.
+
+        Args:
+            new: Refuse an id that is there, and move the counter to it.
+            counter: The number that the counter goes to.
+            old: The stored record with the same id, if it was read.
+            touched: The fields whose indexes change; None for all.
+        """
+        record = self._form(record)
+        data = encode(record)
+        own = getattr(record, self._id.name)
+        key = self._id.key(own)
+        stored = self._stored(key) if new or self._unique else None
+        if new and stored is not None:
+            raise RecordExists(field=self._id.label)
+        if new and self._marks.increment and own > self._last_number():
+            counter = own
+        if stored is not None and old is None:
+            old = self._decode(key, stored)
+        self._refuse_taken(record, key)
+        bucket = self._made()
+        if counter is not None:
+            bucket.create_bucket_if_not_exists(METADATA).put(self._id.counter_name, key_of(counter))
+        for mark in self._indexed:
+            index = open_index(bucket, mark)
+            if touched is None or mark.name in touched:
+                entry = mark.entry(record)
+                before = mark.entry(old) if old is not None and mark.unique else None
+                if entry is None:
+                    index.drop(key, before)
+                else:
+                    index.place(entry, key, before)
+        bucket.put(key, data)
+
+    def _refuse_taken(self, record: T, key: bytes) -> None:
+        for mark in self._unique:
+            entry = mark.entry(record)
+            index = self._bucket.bucket(mark.index_name) if self._bucket is not None else None
+            if entry is not None and index is not None and index.get(entry) not in (None, key):
+                raise RecordExists(field=mark.label)
+
+    def _made(self) -> boltpy.Bucket:
+        """The bucket, ready to be written to."""
+        self._bucket = make_bucket(self._tx, *self._path)
+        return self._bucket
+
+    def _last_number(self) -> int:
+        """The last number that was given out; 0 if none was."""
+        metadata = self._bucket.bucket(METADATA) if self._bucket is not None else None
+        stored = metadata.get(self._id.counter_name) if metadata is not None else None
+        if stored is None:
+            return 0
+        if len(stored) < 8:
+            # What Go says of a number that ends too soon.
+            raise BadCounter("unexpected EOF" if stored else "EOF")
+        return int.from_bytes(stored[:8], "big", signed=True)
+
+    def _greatest_number(self) -> int:
+        """The greatest id above 0; 0 if there is none."""
+        bucket = self._bucket
+        keys = bucket.items(stop=key_of(-_INT64), reverse=True) if bucket is not None else ()
+        return next((int.from_bytes(key, "big") for key, value in keys if value is not None and len(key) == 8), 0)
+
+    def _index(self, mark: Mark) -> boltpy.Bucket:
         if self._bucket is None:
             raise RecordNotFound
-        index = self._bucket.bucket(key_of(_INDEX + go_name(field.name)))
-        if index is None or (field.storm == "index" and index.bucket(_IDS) is None):
+        index = self._bucket.bucket(mark.index_name)
+        if index is None or (not mark.unique and index.bucket(IDS) is None):
             raise IndexNotFound
         return index
 
     def _record(self, key: bytes) -> T:
-        stored = self._bucket.get(key) if self._bucket is not None and key else None
+        stored = self._stored(key)
         if stored is None:
             raise RecordNotFound
         return self._decode(key, stored)
+
+    def _stored(self, key: bytes) -> bytes | None:
+        return self._bucket.get(key) if self._bucket is not None and key else None
 
     def _decode(self, key: bytes, stored: bytes) -> T:
         try:
             return decode_as(self._entity, stored)
         except RecordError as error:
-            number = isinstance(self._id.codec.zero(), int) and len(key) == 8
+            number = isinstance(self._id.zero, int) and len(key) == 8
             shown = str(int.from_bytes(key, "big", signed=True)) if number else text_of_key(key)
             raise RecordError(error.reason, place=" / ".join((*self._path, shown))) from None
-
-

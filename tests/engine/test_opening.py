@@ -12,7 +12,7 @@ import boltpy
 import engine
 from engine import EngineError
 
-from .gofer_files import SMALL
+from .gofer_files import SMALL, dump
 from .making import bolt_database
 
 
@@ -31,10 +31,22 @@ def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writing_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="read_only=True"):
-        engine.open_engine(tmp_path / "new.db")
-    assert list(tmp_path.iterdir()) == []
+def test_a_new_file_is_that_of_gofer(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    for _ in range(2):
+        with engine.open_engine(path):
+            pass
+        with boltpy.open(path, read_only=True) as db, db.view() as tx:
+            found = [(bytes.fromhex(it["key"]), it["value"] and bytes.fromhex(it["value"])) for it in dump(tx)]
+            # Opened again, it is not written to.
+            assert tx.id == 2
+        assert found == [
+            (b"__storm_db", None),
+            (b"__storm_metadata", None),
+            (b"codec", b"json"),
+            (b"version", b'"2.0.0"'),
+            (b"runRegistry", None),
+        ]
 
 
 @pytest.mark.parametrize(

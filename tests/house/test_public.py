@@ -37,9 +37,9 @@ BOLTPY = """
 """
 
 ENGINE = """
-    open_engine Engine
+    open_engine register Engine
     Namespace Token Pipeline Task PipelineTriggerConfig Run RunFailure TaskRun TaskRunFailure TriggerEvent TriggerResult
-    RunRegistryKey DockerRegistryAuth RegistryAuth Exec
+    RunRegistryKey DockerRegistryAuth RegistryAuth Exec Event
     PipelineState RunState RunFailureKind ContainerState TaskRunFailureKind TriggerResultState TriggerState TokenKind
     RequiredParentState
     encode decode

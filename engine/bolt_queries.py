@@ -1,0 +1,281 @@
+"""What a bolt file answers: the reading half of `BoltEngine`, and what both halves stand on.
+
+Each call is one transaction, or joins the one that its thread has open. The two tempers differ in what an index hides:
+Gofer lists pipelines and task runs by the index of `created`, in which a 0 is not; the default looks at the records
+themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+import boltpy
+
+from .errors import EngineError, RecordError, RecordNotFound
+from .event_log import GOFERS_KINDS, EventLog
+from .interface import Engine
+from .models import (
+    DockerRegistryAuth,
+    Event,
+    Namespace,
+    Pipeline,
+    Run,
+    RunRegistryKey,
+    TaskRun,
+    Token,
+    TriggerEvent,
+    decode,
+)
+from .places import REGISTRY, level
+from .storm import KeyValues, Records, key_of, text_of_key
+from .storm.layout import page
+from .tempers import Compat, GoferTemper, PythonTemper, Temper
+from .transactions import Transactions
+from .wire import Entity
+
+T = TypeVar("T")
+
+E = TypeVar("E", bound=Entity)
+
+
+class BoltQueries(Engine):
+    """The methods that read. What writes is in `BoltEngine`."""
+
+    def __init__(self, db: boltpy.DB, *, compat: Compat, max_results_limit: int | None, late: bool) -> None:
+        """Args: `db`, which the engine closes; `late`, whether the file is of the last schema; see `BoltEngine`."""
+        self._db = db
+        self._gofer = compat == "gofer"
+        self._temper: Temper
+        self._temper = GoferTemper(late=late) if self._gofer else PythonTemper(late=late)
+        self._late = late
+        self._max_results_limit = max_results_limit
+        self._transactions = Transactions(db)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._transactions.grouping()
+
+    def __repr__(self) -> str:
+        return f"<BoltEngine {str(self._db.path)!r} compat={self._temper.name}>"
+
+    # --- namespaces ---
+
+    def get_all_namespaces(self, *, offset: int = 0, limit: int = 0) -> list[Namespace]:
+        with self._reading() as tx:
+            return self._seen(self._records(tx, Namespace).all(offset=offset, limit=self._limit(limit)))
+
+    def get_namespace(self, *, id: str) -> Namespace:
+        return self._get(Namespace, {"id": id})
+
+    # --- tokens ---
+
+    def get_all_tokens(
+        self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
+    ) -> list[Token]:
+        if isinstance(namespaces, str):
+            raise TypeError("namespaces is a collection of ids, not a str")
+        limit = self._limit(limit)
+        with self._reading() as tx:
+            tokens = self._records(tx, Token)
+            if not namespaces:
+                return self._seen(tokens.all(offset=offset, limit=limit))
+            if self._gofer:
+                # Gofer hands its query a slice where a pointer to one is asked for.
+                raise EngineError("provided target must be a pointer to slice")
+            wanted = set(namespaces)
+            found = [token for token in tokens.all() if not wanted.isdisjoint(token.namespaces or ())]
+            return _paged(found, offset, limit)
+
+    def get_token(self, *, hash: str) -> Token:
+        return self._get(Token, {"hash": hash})
+
+    # --- pipelines ---
+
+    def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
+        limit = self._limit(limit)
+        with self._reading() as tx:
+            pipelines = self._records(tx, Pipeline, namespace_id)
+            if not self._gofer:
+                found = sorted(pipelines.all(), key=lambda it: (key_of(it.created), key_of(it.id)), reverse=True)
+                return _paged(found, offset, limit)
+            try:
+                return self._seen(pipelines.all_by_index("created", offset=offset, limit=limit, reverse=True))
+            except RecordNotFound:
+                return []
+
+    def get_pipeline(self, *, namespace_id: str, id: str) -> Pipeline:
+        return self._get(Pipeline, {"namespace_id": namespace_id, "id": id})
+
+    # --- runs ---
+
+    def get_all_runs(self, *, namespace_id: str, pipeline_id: str, offset: int = 0, limit: int = 0) -> list[Run]:
+        with self._reading() as tx:
+            runs = self._records(tx, Run, namespace_id, pipeline_id)
+            return self._seen(runs.all(offset=offset, limit=self._limit(limit), reverse=True))
+
+    def get_run(self, *, namespace_id: str, pipeline_id: str, id: int) -> Run:
+        return self._get(Run, {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "id": id})
+
+    # --- task runs ---
+
+    def get_all_task_runs(self, *, namespace_id: str, pipeline_id: str, run_id: int) -> list[TaskRun]:
+        with self._reading() as tx:
+            task_runs = self._records(tx, TaskRun, namespace_id, pipeline_id, level("run_id", run_id))
+            if self._gofer:
+                return self._seen(task_runs.all_by_index("created"))
+            return sorted(task_runs.all(), key=lambda it: (key_of(it.created), key_of(it.id)))
+
+    def get_task_run(self, *, namespace_id: str, pipeline_id: str, run_id: int, id: str) -> TaskRun:
+        place = {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "run_id": run_id, "id": id}
+        return self._get(TaskRun, place)
+
+    # --- trigger events ---
+
+    def get_all_trigger_events(
+        self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, offset: int = 0, limit: int = 0
+    ) -> list[TriggerEvent]:
+        with self._reading() as tx:
+            events = self._records(tx, TriggerEvent, namespace_id, pipeline_id, pipeline_trigger_label)
+            return self._seen(events.all(offset=offset, limit=self._limit(limit), reverse=True))
+
+    def get_trigger_event(
+        self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, id: int
+    ) -> TriggerEvent:
+        trigger = {
+            "namespace_id": namespace_id,
+            "pipeline_id": pipeline_id,
+            "pipeline_trigger_label": pipeline_trigger_label,
+        }
+        return self._get(TriggerEvent, {**trigger, "id": id})
+
+    # --- runs that somebody waits for ---
+
+    def get_all_run_registrations(self) -> set[RunRegistryKey]:
+        with self._reading() as tx:
+            return set(read_registrations(tx, strict=self._gofer))
+
+    def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
+        with self._reading() as tx:
+            return RunRegistryKey(namespace, pipeline, run) in KeyValues(tx, REGISTRY)
+
+    # --- logins for container registries ---
+
+    def get_all_docker_registry_auths(self) -> list[DockerRegistryAuth]:
+        with self._reading() as tx:
+            return self._seen(self._records(tx, DockerRegistryAuth).all())
+
+    def get_docker_registry_auth(self, *, registry: str) -> DockerRegistryAuth:
+        return self._get(DockerRegistryAuth, {"registry": registry})
+
+    # --- the event log of late files ---
+
+    def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
+        limit = self._limit(limit)
+        with self._reading() as tx:
+            log = EventLog(tx)
+            if not self._gofer:
+                return _paged(log.all(reverse=reverse), offset, limit)
+            return _paged(_as_gofer_lists(log, max(offset, 0), reverse), 0, limit)
+
+    def get_event(self, *, id: int) -> Event | None:
+        with self._reading() as tx:
+            try:
+                event = EventLog(tx).get(id)
+            except RecordNotFound:
+                raise self._temper.not_found(Event, {"id": id}) from None
+            return event if not self._gofer or _gofer_knows(event) else None
+
+    # --- what both halves stand on ---
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A block in which errors from below become what the temper says of them."""
+        try:
+            yield
+        except (EngineError, boltpy.BoltError) as error:
+            told = self._temper.told(error)
+            if told is error:
+                raise
+            raise told from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[boltpy.Tx]:
+        with self._told(), self._transactions.reading() as tx:
+            yield tx
+
+    def _records(self, tx: boltpy.Tx, kind: type[E], *path: Any) -> Records[E]:
+        """The records of a class below the levels of `path`, kept as the file's schema keeps them."""
+        # Gofer of 2022 has no index of runs any more, and leaves an old one as it is.
+        without = ("started",) if self._late and kind is Run else ()
+        return Records(tx, kind, *path, without=without, form=self._temper.form)
+
+    def _placed(self, tx: boltpy.Tx, kind: type[E], key: Mapping[str, Any]) -> tuple[Records[E], Any]:
+        """The records among which the arguments of `key` name one, and its id."""
+        *path, wanted = (level(name, value) for name, value in key.items())
+        return self._records(tx, kind, *path), wanted
+
+    def _seen(self, found: Iterable[E]) -> list[E]:
+        """What was found, as the temper sees it: Gofer knows nothing of members that its structs do not have."""
+        return [self._temper.form(entity) for entity in found] if self._gofer else list(found)
+
+    def _get(self, kind: type[E], key: Mapping[str, Any]) -> E:
+        """The one entity that `key` names: its last item is the id, those before it are levels of buckets."""
+        with self._reading() as tx:
+            records, wanted = self._placed(tx, kind, key)
+            return self._seen([self._load(records, kind, wanted, key)])[0]
+
+    def _load(self, records: Records[E], kind: type[E], wanted: Any, key: Mapping[str, Any]) -> E:
+        try:
+            return records.get(wanted)
+        except RecordNotFound:
+            raise self._temper.not_found(kind, key) from None
+
+    def _limit(self, limit: int) -> int:
+        """The limit that counts; negative for none."""
+        if self._max_results_limit is not None and (limit == 0 or limit > self._max_results_limit):
+            return self._max_results_limit
+        return limit or -1
+
+
+def read_registrations(tx: boltpy.Tx, *, strict: bool = False) -> Iterator[RunRegistryKey]:
+    """The registered runs, in the order of their keys.
+
+    A namespace may be called like the registry, and puts its buckets there; they are no registrations.
+
+    Args:
+        strict: Fail on such a bucket, as Gofer does.
+
+    Raises:
+        RecordError: A key is not the JSON of a registration.
+    """
+    for key, is_bucket in KeyValues(tx, REGISTRY).names():
+        if is_bucket and not strict:
+            continue
+        try:
+            yield decode(RunRegistryKey, key)
+        except RecordError as error:
+            raise RecordError(error.reason, place=f"{REGISTRY} / {text_of_key(key)}") from None
+
+
+def _as_gofer_lists(log: EventLog, offset: int, reverse: bool) -> Iterator[Event]:
+    """The events in Gofer's listing. To it an offset is a distance of numbers, from 0 or from the greatest one."""
+    last: int | None = None
+    for event in log.all(reverse=reverse):
+        number = event.event_id
+        last = number if last is None else last
+        if _gofer_knows(event) and (number <= last - offset if reverse else number > offset):
+            yield event
+
+
+def _gofer_knows(event: Event) -> bool:
+    if not event.kind:
+        raise EngineError("could not find type in event: <nil>")
+    return event.kind in GOFERS_KINDS
+
+
+def _paged(found: Iterable[T], offset: int, limit: int) -> list[T]:
+    return list(page(iter(found), offset, limit))

@@ -1,0 +1,89 @@
+"""What an entity must be like to be stored, where Gofer would store what it can not find again.
+
+The levels of buckets share names: namespaces lie beside the buckets of the types, pipelines beside `Pipeline`, trigger
+labels beside `Run`. A new entity whose name is that of such a bucket would mix two kinds of things, so it is refused.
+The limits are those of a bolt file, for every engine: what passes here can be moved to one.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .errors import PreconditionFailed
+from .models import DockerRegistryAuth, Namespace, Pipeline, Run, RunRegistryKey, Token
+from .places import EVENTS, REGISTRY, fields_of
+from .wire import encode, struct_of
+
+MAX_KEY: Final = 32768
+MAX_NAME: Final = MAX_KEY - 10
+"""The most bytes of a name: an index puts eight bytes and two underscores before it."""
+
+_RESERVED_PREFIX: Final = "__storm_"
+_TOP: Final = frozenset({Namespace.__name__, Token.__name__, DockerRegistryAuth.__name__, REGISTRY, EVENTS})
+_TAKEN: Final[Mapping[str, frozenset[str]]] = {
+    "Namespace.id": _TOP,
+    "Pipeline.namespace": _TOP,
+    "Pipeline.id": frozenset({Pipeline.__name__}),
+    "TriggerEvent.namespace_id": _TOP,
+    "TriggerEvent.pipeline_id": frozenset({Pipeline.__name__}),
+    "TriggerEvent.pipeline_trigger_label": frozenset({Run.__name__}),
+}
+
+
+def require_types(entity: Any, kind: type[Any]) -> None:
+    """Raise TypeError unless the entity is of that class, PreconditionFailed unless what names it is of its type."""
+    if type(entity) is not kind:
+        raise TypeError(f"this takes a {kind.__name__}, not {type(entity).__name__}")
+    by_name = struct_of(kind).by_name
+    for _, field in fields_of(kind):
+        expected, value = type(by_name[field].codec.zero()), getattr(entity, field)
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise _unfit(f"{kind.__name__}.{field}", f"of type {expected.__name__}, not {reprlib.repr(value)}")
+
+
+def require_names(entity: Any, *, new: bool) -> None:
+    """Raise PreconditionFailed unless the entity has a name, and all names of the levels around it.
+
+    Args:
+        entity: One that has passed `require_types`.
+        new: It is about to be added. Then it may be without a number, and its names must be free and lasting.
+    """
+    kind = type(entity)
+    fields = fields_of(kind)
+    for _, field in fields:
+        value, label = getattr(entity, field), f"{kind.__name__}.{field}"
+        if isinstance(value, int):
+            if not new and not value and field == fields[-1][1]:
+                raise _unfit(label, "a number that was given out, not 0")
+            continue
+        if not value:
+            raise _unfit(label, "a name, not empty")
+        if new:
+            _require_usable(label, value)
+    if new:
+        # All else that can not be stored, before anything is.
+        encode(entity)
+
+
+def require_key(key: RunRegistryKey) -> None:
+    """Raise PreconditionFailed unless a registration fits into a key."""
+    size = len(encode(key))
+    if size > MAX_KEY:
+        raise _unfit("RunRegistryKey", f"at most {MAX_KEY} bytes as JSON, not {size}")
+
+
+def _require_usable(label: str, name: str) -> None:
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise _unfit(label, f"text that UTF-8 can hold, not {reprlib.repr(name)}") from None
+    if size > MAX_NAME:
+        raise _unfit(label, f"at most {MAX_NAME} bytes long, not {size}")
+    if name.startswith(_RESERVED_PREFIX) or name in _TAKEN.get(label, ()):
+        raise _unfit(label, f"another name than {name!r}, which a bucket of the file has")
+
+
+def _unfit(label: str, must_be: str) -> PreconditionFailed:
+    return PreconditionFailed(f"{PreconditionFailed.TEXT}: {label} must be {must_be}", field=label)
