@@ -19,6 +19,7 @@ LABELS = ["cron", "1"]  # the second shares its bucket with run 1
 TASK_RUNS = ["build", "test <&>", "名"]
 RUNS = [1, 2, 3, 4, 5, 77, -1]
 HASHES = [f"{number:064x}" for number in range(1, 7)]
+EVENTS = [*range(1, 13), 0, -1, 77]
 REGISTRIES = ["https://index.docker.io/v1/", "ghcr.io/<org>&名", "quay.io"]
 NOWHERE = ["", "nowhere"]  # drawn now and then in the place of a name
 
@@ -27,9 +28,21 @@ TEXTS = [
     "<script>alert('hi') && \"x\" > y;</script> \\back/slash",
     "\u2028line\u2029 \b\f\n\r\t\0\x01\x1f\x7f",
     "é e\u0301 名前 😀 \ufeff \ufffd \uffff \U0010ffff",
-    "x<" * 3000,
+    "x<" * 300,
 ]
 TIMES = [1, 5, 5, 1625814214000, 1625814214001, 2**63 - 1, -1, -(2**63)]
+
+# What an event of each kind has, in stored order.
+EVENT_MEMBERS = {
+    "CREATED_NAMESPACE": "NamespaceID",
+    "ABANDONED_PIPELINE": "NamespaceID PipelineID",
+    "CREATED_PIPELINE": "NamespaceID PipelineID",
+    "STARTED_RUN": "NamespaceID PipelineID RunID",
+    "COMPLETED_RUN": "NamespaceID PipelineID RunID State",
+    "SCHEDULED_TASK_RUN": "NamespaceID PipelineID RunID TaskRunID",
+    "COMPLETED_TASK_RUN": "NamespaceID PipelineID RunID TaskRunID State",
+    "FIRED_TRIGGER": "Label Pipeline Namespace Result TriggerMetadata",
+}
 
 
 class GoferHistory:
@@ -58,6 +71,11 @@ class GoferHistory:
                 "UpdateTriggerEvent": (4, lambda: self._trigger_event(self._one([0, 1, 2, 3, 9]))),
                 "RegisterRun": (4, self._registration),
                 "UnregisterRun": (2, self._registration),
+            }
+        else:
+            self._makers |= {
+                "AddEvent": (10, self._event),
+                "DeleteEvent": (3, lambda: {"ID": self._one(EVENTS)}),
             }
 
     def calls(self, count: int) -> list[Call]:
@@ -172,6 +190,18 @@ class GoferHistory:
         run = self._one(RUNS)
         return {"Namespace": self._name(NAMESPACES), "Pipeline": self._name(PIPELINES), "Run": run}
 
+    def _event(self) -> dict[str, Any]:
+        kind = self._one(list(EVENT_MEMBERS))
+        # Here a map has no class behind it that would sort its keys, as Go does.
+        metadata = self._map()
+        values: dict[str, Any] = {
+            "RunID": self._one(RUNS),
+            "TriggerMetadata": metadata and dict(sorted(metadata.items())),
+        }
+        values["Result"] = {"Details": self._text(), "State": self._maybe("SUCCESS", "")}
+        head = {"event_id": 0, "kind": kind, "emitted": self._time()}
+        return {"Event": head | {name: values.get(name, self._text()) for name in EVENT_MEMBERS[kind].split()}}
+
 
 def questions(schema: str = FIRST) -> list[Call]:
     """Every method that reads, about every name that a history draws."""
@@ -191,13 +221,19 @@ def _questions(schema: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "GetAllRunRegistrations", {}
         for registry in [*REGISTRIES, *NOWHERE]:
             yield "GetDockerRegistryAuth", {"Registry": registry}
+    else:
+        for page, reverse in product(pages, (False, True)):
+            yield "GetAllEvents", {**page, "Reverse": reverse}
+        for event in EVENTS:
+            yield "GetEvent", {"ID": event}
     for namespace in [*NAMESPACES, *NOWHERE]:
         yield "GetNamespace", {"ID": namespace}
         for page in pages:
             yield "GetAllPipelines", {**page, "NamespaceID": namespace}
         for pipeline in [*PIPELINES, *NOWHERE]:
             yield "GetPipeline", {"NamespaceID": namespace, "ID": pipeline}
-            yield from _questions_about({"NamespaceID": namespace, "PipelineID": pipeline}, pages, schema)
+    for namespace, pipeline in [*product(NAMESPACES, PIPELINES), ("default", "nowhere"), ("", "")]:
+        yield from _questions_about({"NamespaceID": namespace, "PipelineID": pipeline}, pages, schema)
 
 
 def _questions_about(
