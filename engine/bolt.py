@@ -121,7 +121,7 @@ class BoltEngine(BoltQueries):
             self._insert(group, self._placed(group.tx, Run, arguments_of(run))[0], run)
             pipeline.last_run_id = run.id
             pipeline.last_run_time = self._clock()
-            pipelines.save(pipeline)
+            pipelines.replace(pipeline)
 
     def update_run(self, run: Run) -> None:
         self._update(Run, run)
@@ -138,7 +138,7 @@ class BoltEngine(BoltQueries):
             if task_runs.has(wanted):
                 raise self._temper.exists(TaskRun, key)
             run.task_runs = [*(run.task_runs or ()), wanted]
-            runs.save(run)
+            runs.replace(run)
             self._temper.add(task_runs, task_run)
 
     def update_task_run(self, task_run: TaskRun) -> None:

@@ -31,6 +31,7 @@ from .models import (
 from .places import REGISTRY, level
 from .storm import KeyValues, Records, key_of, text_of_key
 from .storm.layout import page
+from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
 from .transactions import Transactions
 from .wire import Entity
@@ -52,6 +53,8 @@ class BoltQueries(Engine):
         self._late = late
         self._max_results_limit = max_results_limit
         self._transactions = Transactions(db)
+        # This process alone writes to the file while it is open.
+        self._prepared: Prepared = set()
 
     def close(self) -> None:
         self._db.close()
@@ -211,7 +214,7 @@ class BoltQueries(Engine):
         """The records of a class below the levels of `path`, kept as the file's schema keeps them."""
         # Gofer of 2022 has no index of runs any more, and leaves an old one as it is.
         without = ("started",) if self._late and kind is Run else ()
-        return Records(tx, kind, *path, without=without, form=self._temper.form)
+        return Records(tx, kind, *path, without=without, form=self._temper.form, prepared=self._prepared)
 
     def _placed(self, tx: boltpy.Tx, kind: type[E], key: Mapping[str, Any]) -> tuple[Records[E], Any]:
         """The records among which the arguments of `key` name one, and its id."""

@@ -1,6 +1,6 @@
 """How values of one type are stored: text, enums, integers, flags, bytes, lists and maps.
 
-A codec knows both ways and, for reading, two speeds. It does not know which field of which entity it serves: what does
+A codec knows both ways, each at two speeds. It does not know which field of which entity it serves: what does
 not fit is raised as `Misfit` or `Unfit`, and whoever knows the field adds its name.
 """
 
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Never, Protocol
 
 from . import gojson
-from .gojson import Node, Unusual
+from .gojson import Node, Unusual, quote
 
 EmptyObject = dict[str, Never]
 
@@ -55,6 +55,9 @@ class Codec(Protocol):
     def read(self, node: Node, old: Any, text: str) -> Any:
         """Convert a parsed value of the document `text`; `old` is what the field holds so far: null leaves it alone."""
 
+    def text(self, value: Any) -> str:
+        """The JSON of a value, but for `gojson.go_escapes`; `Unusual` for anything but the plainest case."""
+
     def plain(self, value: Any, raws: list[str]) -> Any:
         """What `gojson.write` takes for `value`. `raws` collects what only `gojson.write_with_raw` can write."""
 
@@ -76,6 +79,11 @@ class Text:
         if node.kind != "string":
             raise Misfit(node.kind, self.go)
         return node.value
+
+    def text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise Unusual
+        return quote(value)
 
     def plain(self, value: Any, raws: list[str]) -> str:
         if not isinstance(value, str):
@@ -129,6 +137,11 @@ class Integer:
             raise Misfit(f"number {node.value}", self.go)
         return value
 
+    def text(self, value: Any) -> str:
+        if type(value) is not int or not self._low <= value <= self._high:
+            raise Unusual
+        return str(value)
+
     def plain(self, value: Any, raws: list[str]) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not self._low <= value <= self._high:
             raise Unfit(f"an int from {self._low} to {self._high}", value)
@@ -152,6 +165,13 @@ class Flag:
         if node.kind != "bool":
             raise Misfit(node.kind, self.go)
         return node.value
+
+    def text(self, value: Any) -> str:
+        if value is True:
+            return "true"
+        if value is False:
+            return "false"
+        raise Unusual
 
     def plain(self, value: Any, raws: list[str]) -> bool:
         if not isinstance(value, bool):
@@ -191,6 +211,13 @@ class Binary:
         except ValueError:
             raise Misfit("string that is no base64", self.go) from None
 
+    def text(self, value: Any) -> str:
+        if value is None:
+            return "null"
+        if type(value) is not bytes:
+            raise Unusual
+        return f'"{base64.b64encode(value).decode("ascii")}"'
+
     def plain(self, value: Any, raws: list[str]) -> str | None:
         if value is None:
             return None
@@ -216,6 +243,11 @@ class Nothing:
         if node.kind not in ("object", "null"):
             raise Misfit(node.kind, self.go)
         return {}
+
+    def text(self, value: Any) -> str:
+        if value != {}:
+            raise Unusual
+        return "{}"
 
     def plain(self, value: Any, raws: list[str]) -> EmptyObject:
         if value != {}:
@@ -247,6 +279,13 @@ class List:
         if node.kind != "array":
             raise Misfit(node.kind, self.go)
         return [self.item.read(item, self.item.zero(), text) for item in node.value]
+
+    def text(self, value: Any) -> str:
+        if value is None:
+            return "null"
+        if type(value) is not list:
+            raise Unusual
+        return f"[{','.join(map(self.item.text, value))}]"
 
     def plain(self, value: Any, raws: list[str]) -> list[Any] | None:
         if value is None:
@@ -281,6 +320,18 @@ class Map:
             raise Misfit(node.kind, self.go)
         # A map that is given twice grows, as in Go; a key that is given twice is replaced.
         return (old or {}) | {key: self.item.read(item, self.item.zero(), text) for key, item in node.value}
+
+    def text(self, value: Any) -> str:
+        if value is None:
+            return "null"
+        if type(value) is not dict:
+            raise Unusual
+        item = self.item.text
+        try:
+            return f"{{{','.join([f'{quote(key)}:{item(value[key])}' for key in sorted(value)])}}}"
+        except TypeError:
+            # A key is no str.
+            raise Unusual from None
 
     def plain(self, value: Any, raws: list[str]) -> dict[str, Any] | None:
         if value is None:

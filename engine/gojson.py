@@ -88,10 +88,13 @@ def integer(literal: str) -> int | None:
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
+quote = json.encoder.encode_basestring
+"""A str as JSON, before `go_escapes`."""
+
 _write = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 # What the standard library writes differently. None of these characters is ever structure, so that the finished text
-# can be searched for them; and every backslash in it begins an escape, so that escapes are found from the left.
+# can be searched for them.
 _GO_ESCAPES: Final = (
     ("<", "\\u003c"),
     (">", "\\u003e"),
@@ -99,8 +102,6 @@ _GO_ESCAPES: Final = (
     ("\u2028", "\\u2028"),
     ("\u2029", "\\u2029"),
 )
-_ANY_ESCAPE = re.compile(r"\\(.)")
-_LONG: Final = {"b": "\\u0008", "f": "\\u000c"}
 
 
 def write(value: Any) -> str:
@@ -108,12 +109,18 @@ def write(value: Any) -> str:
 
     Keys stay in the dict's order. The text has no surrogates: it can be encoded as UTF-8.
     """
-    text = _write(value)
+    return go_escapes(_write(value))
+
+
+def go_escapes(text: str) -> str:
+    """Spell JSON of the standard library, without spaces, as Go does."""
     for character, escape in _GO_ESCAPES:
         if character in text:
             text = text.replace(character, escape)
     if "\\b" in text or "\\f" in text:
-        text = _ANY_ESCAPE.sub(lambda match: _LONG.get(match[1], match[0]), text)
+        # Two backslashes are one of the text's own. Between such pairs each one begins an escape.
+        parts = text.split("\\\\")
+        text = "\\\\".join(part.replace("\\b", "\\u0008").replace("\\f", "\\u000c") for part in parts)
     if not text.isascii():
         text = _SURROGATE.sub(r"\\ufffd", text)
     return text

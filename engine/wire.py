@@ -20,6 +20,7 @@ import dataclasses
 import reprlib
 from collections.abc import Callable
 from enum import StrEnum
+from operator import attrgetter
 from types import UnionType
 from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -108,10 +109,11 @@ class Struct:
         self._by_folded_key = {field.key.translate(_FOLD): field for field in reversed(self.fields)}
         self._shapes: tuple[tuple[str, ...], ...] = getattr(entity, "SHAPES", ())
         # For each form that a record can have, the attributes and conversions of its values, in their order.
+        forms = self._shapes or (tuple(self._by_key),)
         self._plans = {
-            shape: [(self._by_key[key].name, self._by_key[key].codec.quick) for key in shape]
-            for shape in self._shapes or (tuple(self._by_key),)
+            form: [(self._by_key[key].name, self._by_key[key].codec.quick) for key in form] for form in forms
         }
+        self._layouts = {form: _Layout(form, self._by_key) for form in forms}
 
     def zero(self) -> Any:
         return self._entity(**{field.name: field.codec.zero() for field in self.fields})
@@ -152,6 +154,15 @@ class Struct:
             values["unknown"] = old.unknown | unknown
         return self._entity(**values)
 
+    def text(self, value: Any) -> str:
+        if type(value) is not self._entity or (self._keeps_unknown and value.unknown):
+            raise Unusual
+        for form in (value.shape, *self._shapes) if self._shapes else self._layouts:
+            layout = self._layouts.get(form)
+            if layout is not None and layout.holds_all_of(value):
+                return layout.text(value)
+        raise Unusual
+
     def plain(self, value: Any, raws: list[str]) -> dict[str, Any]:
         if not isinstance(value, self._entity):
             raise Unfit(f"a {self._entity.__name__}", value)
@@ -182,6 +193,28 @@ class Struct:
                 return tuple(self._by_key[key] for key in shape)
         # Values of more than one time: everything.
         return self.fields
+
+
+class _Layout:
+    """How the text of one form of a class is put together."""
+
+    def __init__(self, form: tuple[str, ...], by_key: dict[str, Field]) -> None:
+        fields = [by_key[key] for key in form]
+        # A formatted string with the values' places; every other percent sign stands for itself.
+        members = ",".join(f"{gojson.quote(field.key).replace('%', '%%')}:%s" for field in fields)
+        self._template = f"{{{members}}}"
+        self._values = attrgetter(*(field.name for field in fields))
+        self._texts = [field.codec.text for field in fields]
+        self._one = len(fields) == 1
+        self._absent = [(field.name, field.codec.zero()) for field in by_key.values() if field.key not in form]
+
+    def holds_all_of(self, value: Any) -> bool:
+        """Whether the fields that this form does not have are zero."""
+        return not self._absent or all(getattr(value, name) == zero for name, zero in self._absent)
+
+    def text(self, value: Any) -> str:
+        values = (self._values(value),) if self._one else self._values(value)
+        return self._template % tuple([text(item) for text, item in zip(self._texts, values, strict=True)])
 
 
 _structs: dict[type[Any], Struct] = {}
@@ -241,7 +274,11 @@ def encode(entity: Any) -> bytes:
     Raises:
         PreconditionFailed: A field holds what Go's type can not: another type, or an int beyond 64 bits.
     """
-    return _encode(struct_of(type(entity)).plain, entity, type(entity).__name__)
+    struct = struct_of(type(entity))
+    try:
+        return gojson.go_escapes(struct.text(entity)).encode()
+    except Unusual:
+        return _encode(struct.plain, entity, type(entity).__name__)
 
 
 def encode_value(value: Any) -> bytes:

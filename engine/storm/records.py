@@ -1,19 +1,24 @@
-"""The records of one class in one place: read, and written with their indexes."""
+"""The records of one class in one place, with their indexes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable, Container
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import boltpy
 
-from ..errors import BadCounter, IndexNotFound, NoId, RecordError, RecordExists, RecordNotFound, ZeroId
+from ..errors import BadCounter, NoId, RecordExists, RecordNotFound, ZeroId
 from ..forms import inherited, with_fields
-from ..wire import decode_as, encode, struct_of
+from ..wire import encode, struct_of
 from .indexes import open_index
-from .layout import IDS, METADATA, SEPARATOR, Mark, find_bucket, key_of, make_bucket, marks_of, page, text_of_key
+from .layout import METADATA, key_of, make_bucket
+from .reading import ReadRecords
 
 T = TypeVar("T")
+
+Prepared = set[tuple[str, ...]]
+"""The paths of buckets that are known to have all that belongs to them."""
 
 _INT64: Final = 2**63
 
@@ -22,7 +27,7 @@ def _as_it_is(record: Any) -> Any:
     return record
 
 
-class Records(Generic[T]):
+class Records(ReadRecords[T]):
     """The records of one class in one place, in one transaction.
 
         with db.update() as tx:
@@ -41,6 +46,7 @@ class Records(Generic[T]):
         *path: str,
         without: Container[str] = (),
         form: Callable[[T], T] = _as_it_is,
+        prepared: Prepared | None = None,
     ) -> None:
         """Look for the bucket; it is made by the first method that writes.
 
@@ -49,105 +55,21 @@ class Records(Generic[T]):
             path: The names of the buckets around the class's own.
             without: Indexed fields whose index is not kept up.
             form: What makes of a record the one that is written (see `engine.forms`).
+            prepared: For a program that alone writes to the file: one set for all its transactions, in which is noted
+                where metadata and indexes need not be looked for again.
 
         Raises:
             TypeError: The class has no id, or a name in the path is no str.
         """
-        self._tx = tx
-        self._entity = entity
-        self._path = (*path, entity.__name__)
-        self._marks = marks_of(entity)
-        self._id = self._marks.id
+        super().__init__(tx, entity, *path)
         self._indexed = [mark for mark in self._marks.indexed if mark.name not in without]
         self._unique = [mark for mark in self._indexed if mark.unique and mark is not self._id]
         self._form = form
-        self._bucket = find_bucket(tx, *self._path)
-
-    @property
-    def exists(self) -> bool:
-        """Whether the bucket is there, though it may be empty."""
-        return self._bucket is not None
-
-    # --- reading ---
-
-    def get(self, id: Any) -> T:
-        """The record with that id.
-
-        Raises:
-            RecordNotFound: There is none.
-            TypeError: The ids of this class have another type.
-        """
-        return self._record(self._key(id))
-
-    def has(self, id: Any) -> bool:
-        """Whether there is a record with that id; TypeError if the ids of this class have another type."""
-        return self._stored(self._key(id)) is not None
-
-    def one(self, field: str, value: Any) -> T:
-        """The first record whose `field` is `value`: by its key or index if it has one, else by looking at all.
-
-        Raises:
-            RecordNotFound: There is none.
-            IndexNotFound: The index bucket is missing.
-        """
-        mark = self._mark(field)
-        if mark is self._id:
-            return self.get(value)
-        if mark is None:
-            for record in self.all():
-                if getattr(record, field) == value:
-                    return record
-            raise RecordNotFound
-        if mark.unique:
-            id_bytes = self._index(mark).get(mark.key(value))
-        else:
-            prefix = mark.key(value) + SEPARATOR
-            id_bytes = next(iter(self._index(mark).values(prefix=prefix)), None)
-        if id_bytes is None:
-            raise RecordNotFound
-        return self._record(id_bytes)
-
-    def all(self, *, offset: int = 0, limit: int = -1, reverse: bool = False) -> Iterator[T]:
-        """The records in the order of their keys; nothing if there is no bucket.
-
-        Args:
-            offset: How many to skip; 0 or less for none.
-            limit: How many at most; negative for no limit.
-            reverse: From the last key to the first.
-        """
-        if self._bucket is not None:
-            pairs = ((key, value) for key, value in self._bucket.items(reverse=reverse) if value is not None)
-            for key, value in page(pairs, offset, limit):
-                yield self._decode(key, value)
-
-    def all_by_index(self, field: str, *, offset: int = 0, limit: int = -1, reverse: bool = False) -> Iterator[T]:
-        """The records in the order of an indexed field's bytes, then of their ids; arguments as for `all`.
-
-        Records whose field is zero are in no index, and so not here. The id is its own index.
-
-        Raises:
-            RecordNotFound: There is no bucket, or the index names a record that is not there.
-            IndexNotFound: The index bucket is missing.
-            ValueError: The field has no index.
-        """
-        mark = self._mark(field)
-        if mark is None:
-            raise ValueError(f"{self._entity.__name__}.{field} has no index")
-        if mark is self._id:
-            yield from self.all(offset=offset, limit=limit, reverse=reverse)
-            return
-        entries = self._index(mark).items(reverse=reverse)
-        ids = (id_bytes for _, id_bytes in entries if id_bytes is not None)
-        for id_bytes in page(ids, offset, limit):
-            yield self._record(id_bytes)
-
-    # --- writing ---
+        self._prepared = prepared
 
     def create(self) -> None:
         """Make the bucket, its metadata and its indexes, as storm's Init does. What is there stays as it is."""
-        bucket = self._made()
-        for mark in self._indexed:
-            open_index(bucket, mark)
+        self._made()
 
     def save(self, record: T) -> None:
         """Store a record, in place of one with the same id if there is one; storm's Save.
@@ -202,7 +124,8 @@ class Records(Generic[T]):
             RecordExists, PreconditionFailed, OtherCodec, boltpy.BoltError: As `save`.
         """
         old = self._replaced(record)
-        self._store(inherited(record, old), old=old)
+        touched = [mark.name for mark in self._indexed if getattr(record, mark.name) != getattr(old, mark.name)]
+        self._store(inherited(record, old), old=old, touched=touched)
 
     def update_filled(self, record: T) -> None:
         """Copy the fields that are not zero into the record with that id; storm's Update.
@@ -219,7 +142,16 @@ class Records(Generic[T]):
             for field in struct_of(self._entity).fields
             if getattr(given, field.name) != field.codec.zero()
         }
-        self._store(with_fields(old, filled), old=old, touched=filled)
+        touched = [name for name, value in filled.items() if value != getattr(old, name)]
+        self._store(with_fields(old, filled), old=old, touched=touched)
+
+    def replace(self, record: T) -> None:
+        """Store a record that was read here, in this transaction, and of which no indexed field was changed since.
+
+        Raises:
+            PreconditionFailed, OtherCodec, boltpy.BoltError: As `save`.
+        """
+        self._store(record, touched=())
 
     def delete(self, id: Any) -> None:
         """Delete the record with that id, from all indexes too. Bucket, indexes and counter stay.
@@ -239,27 +171,6 @@ class Records(Generic[T]):
             entry = key if mark is self._id else mark.entry(old)
             open_index(bucket, mark).drop(key, entry)
         bucket.delete(key)
-
-    # --- what they share ---
-
-    def _mark(self, field: str) -> Mark | None:
-        """The mark of a field; None if it has none. ValueError if the class has no such field."""
-        for mark in self._marks.indexed:
-            if mark.name == field:
-                return mark
-        if field not in struct_of(self._entity).by_name:
-            raise ValueError(f"{self._entity.__name__} has no field {field!r}")
-        return None
-
-    def _key(self, id: Any) -> bytes:
-        expected = type(self._id.zero)
-        if not isinstance(id, expected) or isinstance(id, bool) is not (expected is bool):
-            raise TypeError(f"{self._id.label} is of type {expected.__name__}, not {type(id).__name__}")
-        try:
-            return self._id.key(id)
-        except OverflowError:
-            # No record has it.
-            return b""
 
     def _is_counted(self, record: T) -> bool:
         """Whether the record's id is to be counted up. ZeroId if it has none, and is not."""
@@ -324,8 +235,8 @@ class Records(Generic[T]):
         if counter is not None:
             bucket.create_bucket_if_not_exists(METADATA).put(self._id.counter_name, key_of(counter))
         for mark in self._indexed:
-            index = open_index(bucket, mark)
             if touched is None or mark.name in touched:
+                index = open_index(bucket, mark)
                 entry = mark.entry(record)
                 before = mark.entry(old) if old is not None and mark.unique else None
                 if entry is None:
@@ -342,8 +253,13 @@ class Records(Generic[T]):
                 raise RecordExists(field=mark.label)
 
     def _made(self) -> boltpy.Bucket:
-        """The bucket, ready to be written to."""
-        self._bucket = make_bucket(self._tx, *self._path)
+        """The bucket, with its metadata and all indexes."""
+        if self._bucket is None or self._prepared is None or self._path not in self._prepared:
+            self._bucket = make_bucket(self._tx, *self._path)
+            for mark in self._indexed:
+                open_index(self._bucket, mark)
+            if self._prepared is not None:
+                self._tx.on_commit(partial(self._prepared.add, self._path))
         return self._bucket
 
     def _last_number(self) -> int:
@@ -362,28 +278,3 @@ class Records(Generic[T]):
         bucket = self._bucket
         keys = bucket.items(stop=key_of(-_INT64), reverse=True) if bucket is not None else ()
         return next((int.from_bytes(key, "big") for key, value in keys if value is not None and len(key) == 8), 0)
-
-    def _index(self, mark: Mark) -> boltpy.Bucket:
-        if self._bucket is None:
-            raise RecordNotFound
-        index = self._bucket.bucket(mark.index_name)
-        if index is None or (not mark.unique and index.bucket(IDS) is None):
-            raise IndexNotFound
-        return index
-
-    def _record(self, key: bytes) -> T:
-        stored = self._stored(key)
-        if stored is None:
-            raise RecordNotFound
-        return self._decode(key, stored)
-
-    def _stored(self, key: bytes) -> bytes | None:
-        return self._bucket.get(key) if self._bucket is not None and key else None
-
-    def _decode(self, key: bytes, stored: bytes) -> T:
-        try:
-            return decode_as(self._entity, stored)
-        except RecordError as error:
-            number = isinstance(self._id.zero, int) and len(key) == 8
-            shown = str(int.from_bytes(key, "big", signed=True)) if number else text_of_key(key)
-            raise RecordError(error.reason, place=" / ".join((*self._path, shown))) from None

@@ -45,6 +45,7 @@ FLOORS = {
         "wire",
         "models forms storm/layout",
         "interface places storm/files storm/indexes storm/key_values",
+        "storm/reading",
         "storm/records",
         "storm/__init__",
         "event_log validation transactions",
