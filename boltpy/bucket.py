@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import TypeVar, overload
+from typing import TypeVar, cast, overload
 
 from . import hot
 from .changes import Mark
@@ -96,17 +96,16 @@ class Bucket(NestingBucket):
     def get_many(self, keys: Iterable[ReadableBuffer]) -> list[bytes | None]:
         """Return the value of each key in turn, None where there is no such pair. The fast way for many keys."""
         self._require_open()
-        wanted = [bytes_of(key) for key in keys]
+        wanted = cast("list[bytes]", list(keys))
+        if set(map(type, wanted)) != {bytes}:
+            wanted = [bytes_of(key) for key in wanted]
         if self._changes:
             return [self.get(key) for key in wanted]
-        mapped = self._map
-        found: list[bytes | None] = [
-            mapped[packed >> SIZE_BITS : (packed >> SIZE_BITS) + (packed & SIZE_MASK)] if packed >= 0 else None
-            for packed in hot.get_many(self._tree, wanted)
-        ]
-        for i, value in enumerate(found):
-            if value is None:
-                found[i] = self.get(wanted[i])
+        found = hot.get_many(self._tree, self._map, wanted)
+        if None in found:
+            for i, value in enumerate(found):
+                if value is None:
+                    found[i] = self.get(wanted[i])
         return found
 
     def put(self, key: ReadableBuffer, value: ReadableBuffer) -> None:

@@ -22,6 +22,7 @@ from .hot.pure_node import Item, encode_page, page_items, used_size
 from .hot.raw_page import RawPage
 
 Load = Callable[[Pgid], RawPage]
+JoinLeaves = Callable[[Sequence[Pgid]], bytes]
 
 
 class Plan(NamedTuple):
@@ -76,8 +77,9 @@ _Node = _Leaf | _Branch
 
 
 class _Planner:
-    def __init__(self, load: Load, limit: int) -> None:
+    def __init__(self, load: Load, join_leaves: JoinLeaves, limit: int) -> None:
         self._load = load
+        self._join_leaves = join_leaves
         self._limit = limit
         self.dropped: list[RawPage] = []
         self.overrides: dict[Pgid, bytes] = {}
@@ -163,16 +165,12 @@ class _Planner:
         self.dropped += others
         if isinstance(node, _Leaf):
             if others:
-                self._override(first, [item for page in node.pages for item in page_items(page)])
+                self.overrides[first.pgid] = self._join_leaves([page.pgid for page in node.pages])
             return first.pgid
         children = [Item(child.key, b"", 0, self.settle(child)) for child in node.children]
         if node.changed:
-            self._override(first, children)
+            self.overrides[first.pgid] = encode_page(first.pgid, False, children, node.size, first.pages - 1)
         return first.pgid
-
-    def _override(self, page: RawPage, items: list[Item]) -> None:
-        size = HEADER_SIZE + sum([ELEMENT_SIZE + len(key) + len(value) for key, value, _, _ in items])
-        self.overrides[page.pgid] = encode_page(page.pgid, page.is_leaf, items, size, page.pages - 1)
 
 
 def _fit_one_page(left: _Node, right: _Node) -> bool:
@@ -180,19 +178,20 @@ def _fit_one_page(left: _Node, right: _Node) -> bool:
     return sum(page.item_count for page in left.pages + right.pages) <= MAX_PAGE_ITEMS
 
 
-def plan(root: Pgid, weak: list[WeakLeaf], load: Load, limit: int) -> Plan:
+def plan(root: Pgid, weak: list[WeakLeaf], load: Load, join_leaves: JoinLeaves, limit: int) -> Plan:
     """Decide which pages join a neighbour.
 
     Args:
         root: The committed root page, a branch.
         weak: What `Merger.weak` found; not empty.
         load: Returns a committed page of the tree.
+        join_leaves: Returns the image of several leaves as one (hot.join_leaves).
         limit: Bytes that a page must have more of.
 
     Raises:
         CorruptError: A page breaks the format.
     """
-    planner = _Planner(load, limit)
+    planner = _Planner(load, join_leaves, limit)
     top: _Node | Item = planner.branch(b"", load(root), weak)
     while isinstance(top, _Branch) and len(top.children) <= 1:
         planner.dropped += top.pages

@@ -47,9 +47,10 @@ def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> 
         limit = int(page_size * bucket.fill_percent) // 2
         weak = merger.weak(tree, changes, limit)
         if weak:
-            pages = bucket._snapshot.pages
-            plan = rebalance.plan(bucket._ref.root, weak, partial(load_page, pages), limit)
-            tree, overrides, joined = bucket._snapshot.tree(BucketRef(plan.root)), plan.overrides, True
+            snapshot = bucket._snapshot
+            load, join = partial(load_page, snapshot.pages), partial(hot.join_leaves, snapshot.source)
+            plan = rebalance.plan(bucket._ref.root, weak, load, join, limit)
+            tree, overrides, joined = snapshot.tree(BucketRef(plan.root)), plan.overrides, True
             tx._freed.extend(plan.freed)
             tx._stats.rebalance += plan.joined
             tx._stats.rebalance_time += perf_counter() - started
@@ -86,19 +87,18 @@ def _collect(bucket: BucketState, nested: dict[bytes, bytes]) -> tuple[list[byte
     keys = list(changes)
     if not bucket._marked and not nested:
         return keys, list(changes.values()), None  # type: ignore[arg-type]  # no marks: all are bytes
-    values: list[bytes] = []
-    bits: list[int] = []
-    deleted, nested_mark = Mark.DELETED, Mark.NESTED
-    for key, value in changes.items():
-        if isinstance(value, bytes):
-            values.append(value)
-            bits.append(0)
-        elif value is nested_mark:
-            values.append(nested.pop(key, b"") or stored_value(bucket._children[key]))
-            bits.append(CHANGE_BUCKET | CHANGE_FORCE)
-        else:
-            values.append(b"")
-            bits.append(CHANGE_DELETE if value is deleted else CHANGE_ERASE)
+    deleted, erased = Mark.DELETED, Mark.ERASED
+    values = [value if isinstance(value, bytes) else b"" for value in changes.values()]
+    bits = [
+        CHANGE_DELETE if value is deleted
+        else 0 if isinstance(value, bytes)
+        else CHANGE_ERASE if value is erased
+        else CHANGE_BUCKET | CHANGE_FORCE
+        for value in changes.values()
+    ]  # fmt: skip
+    for i, key in enumerate(keys) if bucket._children else ():
+        if changes[key] is Mark.NESTED:
+            values[i] = nested.pop(key, b"") or stored_value(bucket._children[key])
     if bucket._retyped:
         bits = [old | (CHANGE_FORCE if key in bucket._retyped else 0) for key, old in zip(keys, bits, strict=True)]
     keys += nested

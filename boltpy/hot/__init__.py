@@ -11,7 +11,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
-from . import pure_ids, pure_read, pure_write
+from ..format import Pgid
+from . import pure_ids, pure_node, pure_read, pure_write
 from .pure_read import (
     IS_BUCKET,
     MISSING,
@@ -40,7 +41,7 @@ __all__ = [
     "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "MISSING", "SCAN_BUCKETS",
     "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator", "Changes", "Found", "Map", "Merger",
     "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
-    "merge_ids", "new_merger", "scan", "sorted_changes", "source", "tree",
+    "join_leaves", "merge_ids", "new_merger", "scan", "sorted_changes", "source", "tree",
 ]  # fmt: skip
 
 
@@ -70,9 +71,10 @@ tree: Callable[[Source, int, int, int], Tree] = _read.tree
 fnv1a: Callable[[bytes], int] = _read.fnv1a
 find: Callable[[Tree, bytes], Found | None] = _read.find
 get: Callable[[Tree, bytes, int], int] = _read.get
-get_many: Callable[[Tree, list[bytes]], list[int]] = _read.get_many
+get_many: Callable[[Tree, Map, list[bytes]], list[bytes | None]] = _read.get_many
 scan: Callable[[Tree, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
 find_run: Callable[[array[int], int], int] = _ids.find_run
 merge_ids: Callable[[array[int], array[int]], array[int]] = _ids.merge_ids
+join_leaves: Callable[[Source, Sequence[Pgid]], bytes] = (_native or pure_node).join_leaves
 sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], Sequence[int] | None], Changes] = _write.sorted_changes
 new_merger: Callable[[int], Merger] = _write.Merger

@@ -34,6 +34,8 @@ enum {
     BP_UNCHANGED = 7, BP_TOO_LARGE = 8
 };
 /* how to scan, as pure_read.SCAN_* */
+/* answers of bp_get, as pure_read knows them */
+enum { MISSING = -1, NESTED = -2, ASK_FIND = -3 };
 enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4 };
 
 typedef struct {
@@ -59,6 +61,13 @@ static int fail(bp_error *err, uint32_t code, uint64_t pgid, uint64_t info)
 
 static int compare(const uint8_t *a, uint64_t alen, const uint8_t *b, uint64_t blen)
 {
+    if (alen >= 8 && blen >= 8) {
+        uint64_t x = __builtin_bswap64(load64(a)), y = __builtin_bswap64(load64(b));
+        if (x != y)
+            return x < y ? -1 : 1;
+        if (alen == 8 || blen == 8)
+            return (alen > blen) - (alen < blen);
+    }
     int c = memcmp(a, b, alen < blen ? alen : blen);
     return c ? c : (alen > blen) - (alen < blen);
 }
@@ -97,7 +106,7 @@ static int load_page(const bp_source *src, uint64_t pgid, bp_frame *p, bp_error 
     if (!LIKELY(pgid < src->len / ps))
         return fail(err, E_BEYOND_FILE, pgid, src->len);
     at = src->map + pgid * ps;
-    for (int i = 64; i < 832; i += 64)
+    for (int i = 64; i < 256; i += 64)
         PREFETCH(at + i);
     if (!LIKELY(load64(at) == pgid))
         return fail(err, E_WRONG_ID, pgid, load64(at));
@@ -155,6 +164,14 @@ static int load_element(const bp_frame *p, uint32_t i, element *e, bp_error *err
     return 0;
 }
 
+static void prefetch_key(const bp_frame *p, uint32_t i)
+{
+    uint64_t at = HEADER + (uint64_t)i * ELEMENT;
+    at += load32(p->at + at + (p->leaf ? 4 : 0));
+    if (LIKELY(at < p->size))
+        PREFETCH(p->at + at);
+}
+
 /* The first index in [lo, count) whose key is not below the given one, or -1. */
 static int64_t lower_bound(const bp_frame *p, uint32_t lo, const uint8_t *key, uint64_t klen, int *found, bp_error *err)
 {
@@ -166,6 +183,10 @@ static int64_t lower_bound(const bp_frame *p, uint32_t lo, const uint8_t *key, u
         int c;
         if (load_element(p, mid, &e, err))
             return -1;
+        if (hi - lo > 2) {
+            prefetch_key(p, lo + (mid - lo) / 2);
+            prefetch_key(p, mid + 1 + (hi - mid - 1) / 2);
+        }
         c = compare(p->at + e.key_at, e.ksize, key, klen);
         if (c < 0)
             lo = mid + 1;
@@ -202,30 +223,45 @@ static int load_child(const bp_source *src, const bp_frame *p, uint32_t slot, in
     return child->count ? 0 : fail(err, E_EMPTY, e.child, 0);
 }
 
-/* 1 found, 0 missing, -1 bad */
-static int find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_frame *p, element *e, bp_error *err)
+/* To the leaf where the key belongs: 1; 0 for a bucket without any page; -1 bad. */
+static int find_leaf(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_frame *p, bp_error *err)
 {
-    int found, r = load_root(t, p, err);
+    int r = load_root(t, p, err);
     if (r)
         return r < 0 ? -1 : 0;
-    for (int depth = 1;; depth++) {
-        int64_t i;
-        if (p->leaf) {
-            i = lower_bound(p, 0, key, klen, &found, err);
-            if (i < 0)
-                return -1;
-            return found ? (load_element(p, (uint32_t)i, e, err) ? -1 : 1) : 0;
-        }
+    for (int depth = 1; !p->leaf; depth++) {
+        bp_frame child;
         if (!p->count)
             return fail(err, E_EMPTY, p->pgid, 0);
-        i = child_slot(p, 0, key, klen, err);
-        if (i < 0)
-            return -1;
-        bp_frame child;
-        if (load_child(t->src, p, (uint32_t)i, depth, &child, err))
+        int64_t i = child_slot(p, 0, key, klen, err);
+        if (i < 0 || load_child(t->src, p, (uint32_t)i, depth, &child, err))
             return -1;
         *p = child;
     }
+    return 1;
+}
+
+/* 1 found, 0 missing, -1 bad */
+static int find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_frame *p, element *e, bp_error *err)
+{
+    int found, r = find_leaf(t, key, klen, p, err);
+    if (r <= 0)
+        return r;
+    for (int i = 256; i < 832; i += 64)
+        PREFETCH(p->at + i);
+    int64_t i = lower_bound(p, 0, key, klen, &found, err);
+    if (i < 0)
+        return -1;
+    return found ? (load_element(p, (uint32_t)i, e, err) ? -1 : 1) : 0;
+}
+
+/* Where the value of an entry is, as bp_get tells it. */
+static int64_t place(const bp_tree *t, const bp_frame *p, const element *e)
+{
+    uint64_t at = (uint64_t)(p->at - t->src->map) + e->value_at;
+    if (e->flags & BUCKET_ENTRY)
+        return NESTED;
+    return at >> 39 || e->vsize >> 24 ? ASK_FIND : (int64_t)(at << 24 | e->vsize);
 }
 
 int64_t bp_get(const bp_tree *t, const uint8_t *key, uint64_t klen)
@@ -234,16 +270,7 @@ int64_t bp_get(const bp_tree *t, const uint8_t *key, uint64_t klen)
     element e;
     bp_error err;
     int r = find(t, key, klen, &p, &e, &err);
-    if (r == 0)
-        return -1;
-    if (r < 0)
-        return -3;
-    if (e.flags & BUCKET_ENTRY)
-        return -2;
-    uint64_t at = (uint64_t)(p.at - t->src->map) + e.value_at;
-    if (at >> 39 || e.vsize >> 24)
-        return -3;
-    return (int64_t)(at << 24 | e.vsize);
+    return r > 0 ? place(t, &p, &e) : r ? ASK_FIND : MISSING;
 }
 
 int bp_find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_found *out)
@@ -262,17 +289,103 @@ int bp_find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_found *out)
     return r;
 }
 
-int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
-                int64_t *out)
+/* A search that is done a step at a time, so that several wait for memory together. */
+typedef struct {
+    bp_frame leaf;
+    const uint8_t *key;
+    uint32_t klen, lo, hi;
+} probe;
+
+/* One step of a binary search in a leaf: 0 to be continued, 1 if *place is the answer. */
+static int step_on(const bp_tree *t, probe *s, int64_t *answer)
 {
-    uint64_t at = 0;
+    uint32_t mid = s->lo + (s->hi - s->lo) / 2;
+    element e;
+    bp_error err;
+    int c;
+    if (load_element(&s->leaf, mid, &e, &err)) {
+        *answer = ASK_FIND;
+        return 1;
+    }
+    c = compare(s->leaf.at + e.key_at, e.ksize, s->key, s->klen);
+    if (!c) {
+        *answer = place(t, &s->leaf, &e);
+        return 1;
+    }
+    *(c < 0 ? &s->lo : &s->hi) = mid + (c < 0);
+    if (s->lo >= s->hi)
+        return 1;
+    prefetch_key(&s->leaf, s->lo + (s->hi - s->lo) / 2);
+    return 0;
+}
+
+static void get_together(const bp_tree *t, probe *s, uint64_t n, int64_t *out)
+{
+    uint32_t todo = 0;
     for (uint64_t i = 0; i < n; i++) {
-        if (klens[i] > keys_len - at)
-            return -1;
-        out[i] = bp_get(t, keys + at, klens[i]);
-        at += klens[i];
+        bp_error err;
+        int r = find_leaf(t, s[i].key, s[i].klen, &s[i].leaf, &err);
+        out[i] = r < 0 ? ASK_FIND : MISSING;
+        if (r > 0 && s[i].leaf.count) {
+            s[i].lo = 0;
+            s[i].hi = s[i].leaf.count;
+            todo |= 1u << i;
+        }
+    }
+    for (uint64_t i = 0; i < n; i++)
+        if (todo >> i & 1)
+            prefetch_key(&s[i].leaf, s[i].hi / 2);
+    while (todo)
+        for (uint64_t i = 0; i < n; i++)
+            if (todo >> i & 1 && step_on(t, &s[i], &out[i])) {
+                todo &= ~(1u << i);
+                if (out[i] >= 0)
+                    PREFETCH(t->src->map + (out[i] >> 24));
+            }
+}
+
+int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
+                int64_t *out, bp_together *sum)
+{
+    enum { TOGETHER = 16 };
+    probe s[TOGETHER];
+    uint64_t at = 0;
+    sum->size = -1;
+    sum->same = 1;
+    sum->found = 0;
+    for (uint64_t i = 0; i < n;) {
+        uint64_t m = 0;
+        for (; m < TOGETHER && i + m < n; m++) {
+            if (klens[i + m] > keys_len - at)
+                return -1;
+            s[m].key = keys + at;
+            s[m].klen = klens[i + m];
+            at += klens[i + m];
+        }
+        get_together(t, s, m, out + i);
+        for (uint64_t j = i; j < i + m; j++) {
+            if (out[j] < 0)
+                continue;
+            if (!sum->found++)
+                sum->size = out[j] & 0xffffff;
+            sum->same &= (out[j] & 0xffffff) == sum->size;
+        }
+        i += m;
     }
     return at == keys_len ? 0 : -1;
+}
+
+int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size)
+{
+    for (uint64_t i = 0; i < n; i++, out += size) {
+        uint64_t at = (uint64_t)places[i] >> 24;
+        if (places[i] < 0)
+            continue;
+        if (((uint64_t)places[i] & 0xffffff) != size || at > src->len || size > src->len - at)
+            return -1;
+        memcpy(out, src->map + at, size);
+    }
+    return 0;
 }
 
 /* ---- scanning --------------------------------------------------------------------------------------------- */
@@ -923,6 +1036,60 @@ static void put_header(uint8_t *page, uint64_t id, uint32_t leaf, uint64_t count
     memcpy(page + 8, &flags, 2);
     memcpy(page + 10, &n, 2);
     store32(page + 12, (uint32_t)overflow);
+}
+
+/* Bytes of a leaf's items without the header, or 0 and err. Their overlapping is refused, as measure() says. */
+static uint64_t items_size(const bp_frame *f, bp_error *err)
+{
+    uint64_t taken = HEADER;
+    for (uint32_t i = 0; i < f->count; i++) {
+        element e;
+        if (load_element(f, i, &e, err))
+            return 0;
+        taken += ELEMENT + (uint64_t)e.ksize + e.vsize;
+        if (taken > f->size)
+            return fail(err, E_OVERLAP, f->pgid, i), 0;
+    }
+    return taken - HEADER;
+}
+
+int64_t bp_join(const bp_source *src, const uint64_t *pgids, uint64_t n, uint8_t *out, uint64_t cap, bp_error *err)
+{
+    uint64_t count = 0, size = HEADER, overflow = 0, data, j = 0;
+    bp_frame f;
+    for (uint64_t i = 0; i < n; i++) {
+        if (load_page(src, pgids[i], &f, err))
+            return -1;
+        if (!f.leaf)
+            return fail(err, E_WRONG_TYPE, pgids[i], BRANCH);
+        if (!f.count)
+            continue;
+        uint64_t more = items_size(&f, err);
+        if (!more)
+            return -1;
+        size += more;
+        count += f.count;
+        if (!i)
+            overflow = f.pages - 1;
+    }
+    if (!n || count > MAX_ITEMS)
+        return fail(err, E_COUNT, n ? pgids[0] : 0, count);
+    if (size > cap)
+        return (int64_t)size;
+    data = HEADER + count * ELEMENT;
+    for (uint64_t i = 0; i < n; i++) {
+        if (load_page(src, pgids[i], &f, err))
+            return -1;
+        f.packed = 0;
+        if (j + f.count > count)    /* the mapped file changed meanwhile */
+            return fail(err, E_COUNT, pgids[i], f.count);
+        data = copy_old(out, size, &f, 0, f.count, j, data, err);
+        if (!data)
+            return -1;
+        j += f.count;
+    }
+    put_header(out, pgids[0], 1, j, overflow);
+    return (int64_t)data;
 }
 
 static int allocate(bp_merge *m, uint64_t pages, uint64_t *id)

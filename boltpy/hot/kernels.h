@@ -134,6 +134,13 @@ typedef struct {
     bp_frame frame[64];
 } bp_merge;
 
+/* what bp_get_many found */
+typedef struct {
+    uint64_t found;         /* how many */
+    int64_t size;           /* bytes of the first value */
+    uint32_t same;          /* whether all have that size */
+} bp_together;
+
 uint64_t bp_fnv1a(const uint8_t *data, uint64_t len);
 
 /* offset << 24 | length of the value in the map; or -1 no such key, -2 a nested bucket, -3 ask bp_find */
@@ -142,7 +149,9 @@ int64_t bp_get(const bp_tree *tree, const uint8_t *key, uint64_t klen);
 int bp_find(const bp_tree *tree, const uint8_t *key, uint64_t klen, bp_found *out);
 /* out[i] as bp_get; 0, or -1 if the lengths do not fit the blob */
 int bp_get_many(const bp_tree *tree, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
-                int64_t *out);
+                int64_t *out, bp_together *sum);
+/* Copy values of one size, told by bp_get_many, behind each other; 0, or -1 if one has another size or is not there. */
+int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size);
 /* Runs of items from key on (NULL: from the end that `how` says) up to bound. The number of runs, or -1. */
 int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
                 uint32_t how, uint64_t max_items, bp_run *runs, uint64_t cap, bp_scanned *out);
@@ -165,3 +174,6 @@ int bp_merge_run(bp_merge *m, bp_item *items);
 /* List leaves that the changes leave with limit bytes or less, or one item. The number, or -BP_...; done when
  * m->depth is below 0. */
 int64_t bp_weak(bp_merge *m, bp_item *items, uint64_t limit, bp_weak_leaf *out, uint64_t cap);
+/* The items of several leaves on one page with the id of the first. Its bytes, also if they pass cap and out was left
+ * alone; or -1. */
+int64_t bp_join(const bp_source *src, const uint64_t *pgids, uint64_t n, uint8_t *out, uint64_t cap, bp_error *err);

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from struct import Struct
+from itertools import chain
+from struct import Struct, iter_unpack
 from typing import Any, Final, cast
 
 from ..errors import CorruptError, IncompatibleValueError, InvariantError
 from ..format import Pgid
 from ._kernels import ffi, lib
 from .pure_node import node_too_large
-from .pure_read import Found, Run
+from .pure_read import Found, Run, values_at
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
 from .raw_page import Map, Source, Tree, corrupt
 
@@ -71,12 +72,24 @@ def find(tree: Tree, key: bytes) -> Found | None:
     return Found(out.key_at, out.value_at, out.ksize, out.vsize, out.flags) if answer else None
 
 
-def get_many(tree: Tree, keys: list[bytes]) -> list[int]:
-    out = _not_cleared("int64_t[]", len(keys))
+def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> list[bytes | None]:
+    n = len(keys)
     blob = b"".join(keys)
-    if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", _lengths(keys)), len(keys), out):
+    out = _not_cleared("int64_t[]", n)
+    sum_ = ffi.new("bp_together *")
+    if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", _lengths(keys)), n, out, sum_):
         raise InvariantError("the lengths of the keys do not add up")
-    return cast("list[int]", ffi.unpack(out, len(keys))) if keys else []
+    if not n or not sum_.same or sum_.size < 1:
+        return values_at(mapped, ffi.unpack(out, n) if n else [])
+    size, values = sum_.size, _not_cleared("uint8_t[]", n * sum_.size)
+    if lib.bp_gather(cast("Any", tree).src, out, n, values, size):
+        raise InvariantError("the values changed while they were read")
+    found: list[bytes | None] = [*chain.from_iterable(iter_unpack(f"{size}s", ffi.buffer(values)))]
+    if sum_.found < n:
+        for i, at in enumerate(ffi.unpack(out, n)):
+            if at < 0:
+                found[i] = None
+    return found
 
 
 def scan(
@@ -122,6 +135,20 @@ def merge_ids(a: array[int], b: array[int]) -> array[int]:
     if twice:
         raise CorruptError(twice, "already freed")
     return merged
+
+
+def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
+    ids = array("Q", pgids)
+    err = ffi.new("bp_error *")
+    capacity = len(pgids) * cast("Any", source).page_size
+    while True:
+        out = _not_cleared("uint8_t[]", capacity)
+        size = lib.bp_join(source, ffi.from_buffer("uint64_t[]", ids), len(ids), out, capacity, err)
+        if size < 0:
+            raise _error(err)
+        if size <= capacity:
+            return bytes(ffi.buffer(out, size))
+        capacity = size
 
 
 class Changes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..errors import LimitError
@@ -16,7 +17,7 @@ from ..format import (
     PAGE_HEADER,
     Pgid,
 )
-from .raw_page import OVERLAP, RawPage, corrupt
+from .raw_page import BAD_COUNT, OVERLAP, WRONG_TYPE, RawPage, Source, corrupt, load_page
 
 # bolt splits no node of fewer items: the left part gets two at least, the right part three.
 MIN_SPLIT_ITEMS: Final = 5
@@ -109,3 +110,23 @@ def encode_page(pgid: Pgid, is_leaf: bool, items: list[Item], size: int, overflo
         pos += len(key) + len(value) - ELEMENT_SIZE
     out += b"".join([part for item in items for part in item[:2]])
     return bytes(out.ljust(size, b"\0"))
+
+
+def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
+    """Return a page that holds the items of neighbouring leaves, with the id and the overflow of the first.
+
+    Raises:
+        CorruptError: A page breaks the format or is no leaf.
+    """
+    pages = []
+    items: list[Item] = []
+    for pgid in pgids:
+        page = load_page(source, pgid)
+        if not page.is_leaf:
+            raise corrupt(WRONG_TYPE, pgid, BRANCH)
+        pages.append(page)
+        items += page_items(page)
+    if not pages or len(items) > MAX_PAGE_ITEMS:
+        raise corrupt(BAD_COUNT, pgids[0] if pages else 0, len(items))
+    size = HEADER_SIZE + sum([item.size for item in items])
+    return encode_page(pgids[0], True, items, size, pages[0].pages - 1)

@@ -109,9 +109,14 @@ def get(tree: Tree, key: bytes, _size: int) -> int:
     return found.value_at << SIZE_BITS | found.vsize
 
 
-def get_many(tree: Tree, keys: list[bytes]) -> list[int]:
-    """Return get() of each key."""
-    return [get(tree, key, len(key)) for key in keys]
+def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> list[bytes | None]:
+    """Return the value of each key; None where get() tells no place."""
+    return values_at(mapped, [get(tree, key, len(key)) for key in keys])
+
+
+def values_at(mapped: Map, places: list[int]) -> list[bytes | None]:
+    """Return the bytes at the places that get() told, None for what is none."""
+    return [bytes(mapped[at >> SIZE_BITS : (at >> SIZE_BITS) + (at & SIZE_MASK)]) if at >= 0 else None for at in places]
 
 
 def scan(

@@ -108,7 +108,8 @@ def test_a_damaged_page_is_named_with_the_reason(twin: Twin, name: str) -> None:
             call(view.tree)
         assert caught.value.pgid == pgid
         assert reason in caught.value.reason
-    assert twin.get_many(view.tree, [b"0001"]) == [pure_read.ASK_FIND]
+    assert twin.get_many(view.tree, image.data, [b"0001"]) == [None]
+    assert twin.get(view.tree, b"0001", 4) == pure_read.ASK_FIND
 
 
 @each_twin
@@ -163,7 +164,11 @@ def test_a_scan_notices_keys_out_of_order_and_pages_met_twice(twin: Twin, how: i
 def reads(twin: Twin, image: Image, probes: list[bytes], length: int | None = None) -> list[Any]:
     """What every way of reading answers."""
     view = View(twin, image, length=length)
-    found: list[Any] = [twin.get_many(view.tree, probes)]
+    found: list[Any] = [twin.get_many(view.tree, image.data, probes)]
+    found += [twin.get(view.tree, probe, len(probe)) for probe in probes]
+    pgids = range(2, image.hwm)
+    for joined in ([2], [3, 2], pgids):
+        found.append(outcome(partial(twin.join_leaves, view.source, joined)))
     found += [outcome(partial(twin.find, view.tree, probe)) for probe in probes]
     for how in range(8):
         for key, bound in ((None, None), (probes[0], None), (probes[0], probes[-1])):

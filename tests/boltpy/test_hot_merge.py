@@ -70,7 +70,8 @@ def commit(twin: Twin, image: Image, changes: Marked, **how: Any) -> tuple[Merge
         merged = merge(twin, image, changes, **how)
         return merged, merged.result.freed, False
     source = View(PURE, image).source
-    plan = rebalance.plan(image.root, leaves, lambda pgid: load_page(source, pgid), limit)
+    join = partial(twin.join_leaves, View(twin, image).source)
+    plan = rebalance.plan(image.root, leaves, lambda pgid: load_page(source, pgid), join, limit)
     touch = how.pop("touch") or not plan.root
     merged = merge(twin, image, changes, root=plan.root, overrides=plan.overrides, touch=touch, **how)
     return merged, [*merged.result.freed, *plan.freed], True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -110,16 +111,29 @@ def test_get_packs_place_and_size_or_says_why_not(twin: Twin) -> None:
     assert twin.get(view.tree, b"empty", 5) & pure_read.SIZE_MASK == 0
     keys = [b"bucket", b"huge", b"none", b"k"]
     expected = [pure_read.IS_BUCKET, pure_read.ASK_FIND, pure_read.MISSING, packed]
-    assert twin.get_many(view.tree, keys) == expected
     assert [twin.get(view.tree, key, len(key)) for key in keys] == expected
-    assert twin.get_many(view.tree, []) == []
+    assert twin.get_many(view.tree, image.data, [*keys, b"empty"]) == [None, None, None, b"v", b""]
+
+
+@each_twin
+@pytest.mark.parametrize("sizes", [[0], [1], [40], [1, 2], [0, 40, 40, 40]])
+@pytest.mark.parametrize("missing", [False, True])
+def test_get_many_gives_the_values_in_the_order_asked(twin: Twin, sizes: list[int], missing: bool) -> None:
+    rng = random.Random(3)
+    entries = [(0, b"%04d" % i, rng.randbytes(sizes[i % len(sizes)])) for i in range(300)]
+    image = make_tree(entries, 1024, per_leaf=7)
+    values = {key: value for _, key, value in entries}
+    asked = [b"%04d" % rng.randrange(300) + b"+" * (missing and i % 9 == 4) for i in range(1000)]
+    view = View(twin, image)
+    for count in (0, 1, 15, 16, 17, 1000):
+        assert twin.get_many(view.tree, image.data, asked[:count]) == [values.get(key) for key in asked[:count]]
 
 
 @each_twin
 def test_a_bucket_without_any_page_is_empty(twin: Twin) -> None:
     view = View(twin, Image(PAGE, bytes(PAGE), 0))
     assert twin.find(view.tree, b"k") is None
-    assert twin.get_many(view.tree, [b"k"]) == [pure_read.MISSING]
+    assert twin.get_many(view.tree, bytes(PAGE), [b"k"]) == [None]
     assert twin.scan(view.tree, None, None, 0, 10) == ([], None, True)
 
 

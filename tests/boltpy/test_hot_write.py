@@ -18,6 +18,7 @@ from tests.boltpy.twins import (
     PURE,
     Image,
     Twin,
+    View,
     each_twin,
     leaf_image,
     make_inline,
@@ -307,3 +308,23 @@ def test_weak_leaves_are_those_that_deletes_leave_small(twin: Twin) -> None:
     assert [leaf[0] for leaf in weak(twin, image, changes, full)] == [2, 3, 5, 6]
     assert weak(twin, make_tree(numbered(5), 1024, 5), deletes(b"0001"), 900) == []
     assert weak(twin, Image(1024, bytes(2048), 0), deletes(b"0001"), 900) == []
+
+
+@each_twin
+@pytest.mark.parametrize("per_leaf", [1, 3, 7])
+def test_joined_leaves_hold_the_items_of_all_side_by_side(twin: Twin, per_leaf: int) -> None:
+    entries = [(i % 4 == 0, b"%03d" % i, bytes([i]) * (i * 5 % 80)) for i in range(3 * per_leaf)]
+    image = make_tree(entries, 512, per_leaf=per_leaf, per_branch=99)
+    pgids = [child for _, child in page_of(image.data, 512, image.root)[1]]
+    overflow = page_of(image.data, 512, pgids[0])[2] - 1
+    joined = twin.join_leaves(View(twin, image).source, pgids)
+    assert joined == leaf_image(pgids[0], entries, overflow=overflow)
+
+
+@each_twin
+def test_only_leaves_are_joined(twin: Twin) -> None:
+    image = make_tree(numbered(6), 512, per_leaf=3)
+    with pytest.raises(CorruptError, match="flags"):
+        twin.join_leaves(View(twin, image).source, [2, image.root])
+    with pytest.raises(CorruptError, match="high-water"):
+        twin.join_leaves(View(twin, image).source, [2, 99])
