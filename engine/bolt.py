@@ -116,7 +116,7 @@ class BoltEngine(BoltQueries):
 
     def add_run(self, run: Run) -> None:
         self._accept(Run, run, new=True)
-        with self._writing() as group:
+        with self._writing(Run) as group:
             pipelines, pipeline = self._owner(group, Pipeline, namespace_id=run.namespace_id, id=run.pipeline_id)
             self._insert(group, self._placed(group.tx, Run, arguments_of(run))[0], run)
             pipeline.last_run_id = run.id
@@ -131,15 +131,15 @@ class BoltEngine(BoltQueries):
     def add_task_run(self, task_run: TaskRun) -> None:
         self._accept(TaskRun, task_run, new=True)
         key = arguments_of(task_run)
-        with self._writing() as group:
+        with self._writing(TaskRun) as group:
             owner = {name: key[name] for name in ("namespace_id", "pipeline_id")}
             runs, run = self._owner(group, Run, **owner, id=task_run.run_id)
             task_runs, wanted = self._placed(group.tx, TaskRun, key)
             if task_runs.has(wanted):
                 raise self._temper.exists(TaskRun, key)
+            self._temper.add(task_runs, task_run)
             run.task_runs = [*(run.task_runs or ()), wanted]
             runs.replace(run)
-            self._temper.add(task_runs, task_run)
 
     def update_task_run(self, task_run: TaskRun) -> None:
         self._update(TaskRun, task_run)
@@ -148,7 +148,7 @@ class BoltEngine(BoltQueries):
 
     def add_trigger_event(self, event: TriggerEvent) -> None:
         self._accept(TriggerEvent, event, new=True)
-        with self._writing() as group:
+        with self._writing(TriggerEvent) as group:
             self._insert(group, self._placed(group.tx, TriggerEvent, arguments_of(event))[0], event)
 
     def update_trigger_event(self, event: TriggerEvent) -> None:
@@ -181,6 +181,8 @@ class BoltEngine(BoltQueries):
     # --- the event log of late files ---
 
     def add_event(self, event: Event) -> None:
+        if type(event) is not Event:
+            raise TypeError(f"this takes an Event, not {type(event).__name__}")
         with self._writing() as group:
             if self._gofer or not event.event_id:
                 group.numbered.append((event, "event_id"))
@@ -200,8 +202,9 @@ class BoltEngine(BoltQueries):
     # --- what they share ---
 
     @contextmanager
-    def _writing(self) -> Iterator[Group]:
-        with self._told(), self._transactions.writing() as group:
+    def _writing(self, about: type[Any] | None = None) -> Iterator[Group]:
+        """A transaction for one call. Args: `about`, the class of the entity that is written."""
+        with self._told(about), self._transactions.writing() as group:
             yield group
 
     def _accept(self, kind: type[E], entity: E, *, new: bool) -> None:
@@ -211,7 +214,7 @@ class BoltEngine(BoltQueries):
     def _add(self, kind: type[E], entity: E) -> None:
         self._accept(kind, entity, new=True)
         key = arguments_of(entity)
-        with self._writing() as group:
+        with self._writing(kind) as group:
             records, wanted = self._placed(group.tx, kind, key)
             if records.has(wanted):
                 raise self._temper.exists(kind, key)
@@ -225,7 +228,7 @@ class BoltEngine(BoltQueries):
 
     def _update(self, kind: type[E], entity: E) -> None:
         self._accept(kind, entity, new=False)
-        with self._writing() as group:
+        with self._writing(kind) as group:
             self._temper.update(self._placed(group.tx, kind, arguments_of(entity))[0], entity)
 
     def _delete(self, kind: type[E], key: Mapping[str, Any]) -> None:

@@ -195,12 +195,16 @@ class BoltQueries(Engine):
     # --- what both halves stand on ---
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """A block in which errors from below become what the temper says of them."""
+    def _told(self, about: type[Any] | None = None) -> Iterator[None]:
+        """A block in which errors from below become what the temper says of them.
+
+        Args:
+            about: The class of the entity that is written, if one is.
+        """
         try:
             yield
         except (EngineError, boltpy.BoltError) as error:
-            told = self._temper.told(error)
+            told = self._temper.told(error, about)
             if told is error:
                 raise
             raise told from None

@@ -23,7 +23,7 @@ from .errors import (
     RecordNotFound,
 )
 from .models import TaskRun
-from .places import arguments_of
+from .places import arguments_of, fields_of
 from .storm import Records
 from .validation import require_names
 
@@ -51,8 +51,12 @@ class Temper(Protocol):
     def exists(self, kind: type[Any], key: Mapping[str, Any]) -> EntityExists:
         """The error that there is such an entity already."""
 
-    def told(self, error: Exception) -> Exception:
-        """The error to raise in place of one that came from below; the same one if nothing is to be said about it."""
+    def told(self, error: Exception, about: type[Any] | None) -> Exception:
+        """The error to raise in place of one that came from below; the same one if nothing is to be said about it.
+
+        Args:
+            about: The class of the entity that was to be written; None if none was.
+        """
 
 
 def _as_it_is(entity: Any) -> Any:
@@ -89,12 +93,13 @@ class PythonTemper:
     def exists(self, kind: type[Any], key: Mapping[str, Any]) -> EntityExists:
         return EntityExists(_about(EntityExists.TEXT, kind, key), entity=kind.__name__, key=key)
 
-    def told(self, error: Exception) -> Exception:
-        if isinstance(error, boltpy.MaxSizeReachedError):
+    def told(self, error: Exception, about: type[Any] | None) -> Exception:
+        # What a name, once it is the key of a record or a bucket, can run into.
+        names = boltpy.IncompatibleValueError | boltpy.KeyTooLargeError | boltpy.ValueTooLargeError
+        if about is None or not isinstance(error, names):
             return error
-        if isinstance(error, boltpy.BucketError | boltpy.LimitError):
-            return PreconditionFailed(f"{PreconditionFailed.TEXT}: {error}")
-        return error
+        field = f"{about.__name__}.{fields_of(about)[-1][1]}"
+        return PreconditionFailed(f"{PreconditionFailed.TEXT}: {field}: {error}", field=field)
 
 
 class GoferTemper:
@@ -138,7 +143,7 @@ class GoferTemper:
     def exists(self, kind: type[Any], key: Mapping[str, Any]) -> EntityExists:
         return EntityExists(entity=kind.__name__, key=key)
 
-    def told(self, error: Exception) -> Exception:
+    def told(self, error: Exception, about: type[Any] | None) -> Exception:
         if isinstance(error, RecordError):
             return RecordError(error.reason)
         text = self._TEXTS.get(type(error))

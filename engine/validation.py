@@ -62,9 +62,6 @@ def require_names(entity: Any, *, new: bool) -> None:
             raise _unfit(label, "a name, not empty")
         if new:
             _require_usable(label, value)
-    if new:
-        # All else that can not be stored, before anything is.
-        encode(entity)
 
 
 def require_key(key: RunRegistryKey) -> None:

@@ -77,9 +77,9 @@ class KeyValues:
             OtherCodec: The bucket holds something else than JSON.
             boltpy.BoltError: The key is empty, too long, or names a bucket. Roll the transaction back.
         """
-        data = encode_value(value)
+        name, data = key_of(key), encode_value(value)
         self._bucket = make_bucket(self._tx, *self._path)
-        self._bucket.put(key_of(key), data)
+        self._bucket.put(name, data)
 
     def delete(self, key: object) -> None:
         """Delete the value under `key`; one that is not there is fine.
