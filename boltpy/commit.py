@@ -86,7 +86,6 @@ class Committer:
         """
         tx, old = root._tx, snapshot.meta
         stats = tx._stats
-        size_before = self._storage.size()
         started = perf_counter()
 
         def write(pgid: Pgid, data: bytes | memoryview) -> None:
@@ -110,6 +109,7 @@ class Committer:
         self._merger.flush()
         stats.spill_time += perf_counter() - started
         if allocation.hwm > old.hwm:
+            size_before = self._storage.size()  # pages written behind its end made it longer, but not as long as wanted
             grown = growth(allocation.hwm, self._page_size, size_before, self.map_size, self._options)
             self.map_size = grown.map_size
             if grown.file_size > size_before and not self._options.no_grow_sync:

@@ -246,7 +246,7 @@ class DB:
         try:
             meta = self._committer.write_pages(snapshot, root, freelist, allocation)
             mapping = self._mapping
-            if self._storage.size() != mapping.size:
+            if meta.hwm * self._page_size > mapping.size:
                 mapping = self._map()
             if self.options.strict:
                 self._check_strictly(Snapshot(mapping, meta), freelist, tx._freed)

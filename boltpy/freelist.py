@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from .errors import CorruptError, MaxSizeReachedError
 from .format import FREELIST, FREELIST_COUNT_OVERFLOW, HEADER_SIZE, PAGE_HEADER, PGID, Pgid, Txid
-from .hot import Map, merge_ids
+from .hot import Map, merge_ids, store_ids
 from .spans import new_spans
 
 _NEVER = 2**64 - 1
@@ -82,13 +82,13 @@ class Freelist:
         waiting = array("Q", freed)
         for ids in self.pending.values():
             waiting.extend(ids)
-        ids = merge_ids(self.spans.ids(), descending(waiting))[::-1]
-        if sys.byteorder == "big":
-            ids.byteswap()
-        count = len(ids)
+        free = self.spans.ids()
+        stored = store_ids(free, descending(waiting))
+        count = len(free) + len(waiting)
         header = PAGE_HEADER.pack(pgid, FREELIST, min(count, FREELIST_COUNT_OVERFLOW), page_count - 1)
         length = PGID.pack(count) if count >= FREELIST_COUNT_OVERFLOW else b""
-        return (header + length + ids.tobytes()).ljust(page_count * page_size, b"\0")
+        size = len(header) + len(length) + len(stored)
+        return b"".join([header, length, stored, bytes(page_count * page_size - size)])
 
     def committed(self, txid: Txid, freed: array[int], allocation: Allocation, *, readers_open: bool) -> None:
         """Take note of what a commit freed and took."""

@@ -41,7 +41,7 @@ __all__ = [
     "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "MISSING", "SCAN_BUCKETS",
     "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator", "Changes", "Found", "Map", "Merger",
     "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
-    "join_leaves", "merge_ids", "new_merger", "scan", "sorted_changes", "source", "tree",
+    "join_leaves", "merge_ids", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
 ]  # fmt: skip
 
 
@@ -75,6 +75,7 @@ get_many: Callable[[Tree, Map, list[bytes]], list[bytes | None]] = _read.get_man
 scan: Callable[[Tree, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
 find_run: Callable[[array[int], int], int] = _ids.find_run
 merge_ids: Callable[[array[int], array[int]], array[int]] = _ids.merge_ids
+store_ids: Callable[[array[int], array[int]], bytes | bytearray] = _ids.store_ids
 join_leaves: Callable[[Source, Sequence[Pgid]], bytes] = (_native or pure_node).join_leaves
 sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], Sequence[int] | None], Changes] = _write.sorted_changes
 new_merger: Callable[[int], Merger] = _write.Merger

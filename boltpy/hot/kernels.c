@@ -532,38 +532,59 @@ int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need)
     return -1;
 }
 
-uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out)
+/* The step that takes the next of two descending lists; the lists must not be empty both. */
+static uint64_t take_larger(const uint64_t **a, uint64_t *na, const uint64_t **b, uint64_t *nb)
+{
+    if (!*nb || (*na && **a >= **b)) {
+        --*na;
+        return *(*a)++;
+    }
+    --*nb;
+    return *(*b)++;
+}
+
+int bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out)
 {
     const uint64_t *first = out;
     while (na || nb) {
-        uint64_t id;
-        if (!nb || (na && *a >= *b)) {
-            id = *a++;
-            na--;
-        } else {
-            id = *b++;
-            nb--;
-        }
+        uint64_t id = take_larger(&a, &na, &b, &nb);
         if (out != first && id >= out[-1])
-            return id;
+            return -1;
         *out++ = id;
+    }
+    return 0;
+}
+
+int bp_store_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint8_t *out)
+{
+    uint64_t last = 0, all = na + nb;
+    for (uint64_t n = all; n--;) {
+        uint64_t id = take_larger(&a, &na, &b, &nb);
+        if (n + 1 != all && id >= last)
+            return -1;
+        last = id;
+        store64(out + 8 * n, id);
     }
     return 0;
 }
 
 /* ---- changes ---------------------------------------------------------------------------------------------- */
 
-int bp_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens,
-             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *bits)
+/* Items of what lies in blobs; 0, or -1 if the lengths do not fit the blobs. */
+static int make_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint8_t *klens,
+                      const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens, const uint8_t *bits)
 {
     for (uint64_t i = 0; i < n; i++) {
-        if (klens[i] > keys_len || vlens[i] > vals_len)
+        uint32_t klen = load32(klens + 4 * i), vlen = load32(vlens + 4 * i);
+        if (klen > keys_len || vlen > vals_len)
             return -1;
-        items[i] = (bp_item){keys, (uint64_t)(uintptr_t)vals, klens[i], vlens[i], bits ? bits[i] & CHANGE_BITS : 0, 0};
-        keys += klens[i];
-        keys_len -= klens[i];
-        vals += vlens[i];
-        vals_len -= vlens[i];
+        items[i] = (bp_item){
+            keys, (uint64_t)(uintptr_t)vals, klen, vlen, bits ? load32(bits + 4 * i) & CHANGE_BITS : 0, 0
+        };
+        keys += klen;
+        keys_len -= klen;
+        vals += vlen;
+        vals_len -= vlen;
     }
     return keys_len || vals_len ? -1 : 0;
 }
@@ -624,7 +645,7 @@ static bp_rank *radix_sort(bp_rank *a, bp_rank *b, uint64_t n)
     return a;
 }
 
-void bp_sort(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n)
+static void sort_items(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n)
 {
     uint64_t skip = n ? items[0].klen : 0, sorted = 1;
     for (uint64_t i = 1; i < n; i++) {
@@ -659,6 +680,16 @@ void bp_sort(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_
         out[i] = items[a[i].index];
 }
 
+int bp_changes(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint8_t *klens,
+               const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens, const uint8_t *bits)
+{
+    bp_rank *ranks = (bp_rank *)(items + 2 * n);
+    if (make_items(items + n, n, keys, keys_len, klens, vals, vals_len, vlens, bits))
+        return -1;
+    sort_items(items + n, items, ranks, ranks + n, n);
+    return 0;
+}
+
 /* ---- merging: from changes to sizes ----------------------------------------------------------------------- */
 
 static const bp_override *find_override(const bp_merge *m, uint64_t pgid)
@@ -687,13 +718,16 @@ static int load_base(bp_merge *m, uint64_t pgid, bp_frame *p)
     return check_page(p, o->at, pgid, o->size, &m->err);
 }
 
-int bp_start(bp_merge *m, const bp_tree *t, uint64_t n, uint32_t touch)
+int bp_start(bp_merge *m, const bp_tree *t, uint64_t n, uint64_t threshold, uint64_t inline_max, uint32_t touch)
 {
     bp_frame *f = &m->frame[0];
     bp_tree only_inline = *t;
     only_inline.root = 0;
     memset(f, 0, sizeof *f);
     m->src = t->src;
+    m->threshold = threshold;
+    m->inline_max = inline_max;
+    m->pages = m->splits = m->freed_n = 0;
     m->depth = 0;
     m->emitting = 0;
     m->sp = 0;

@@ -158,17 +158,18 @@ int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const ui
 
 /* Lowest run of `need` neighbours among descending ids: the index of its lowest id, or -1 */
 int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need);
-/* Merge two descending lists; 0, or the id that is in both or out of order */
-uint64_t bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out);
+/* Merge two descending lists; 0, or -1 if an id is in there twice or out of order */
+int bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint64_t *out);
+/* The same, as 8 little-endian bytes each, the lowest first */
+int bp_store_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint8_t *out);
 
-/* Fill items from blobs; 0, or -1 if the lengths do not fit the blobs. bits may be NULL. */
-int bp_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens,
-             const uint8_t *vals, uint64_t vals_len, const uint32_t *vlens, const uint32_t *bits);
-/* Sort items into out by key. The result is in out. */
-void bp_sort(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n);
+/* The changes that lie in blobs, sorted by key into items[0 .. n); there must be room for 3 n, the rest is scratch.
+ * Lengths and bits are u32 numbers; bits may be NULL. 0, or -1 if the lengths do not fit the blobs. */
+int bp_changes(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint8_t *klens,
+               const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens, const uint8_t *bits);
 
 /* Begin a walk over the tree at root (0: the inline image, or nothing if inline_len is 0). 0 or BP_CORRUPT. */
-int bp_start(bp_merge *m, const bp_tree *tree, uint64_t n, uint32_t touch);
+int bp_start(bp_merge *m, const bp_tree *tree, uint64_t n, uint64_t threshold, uint64_t inline_max, uint32_t touch);
 /* Merge. 0 done; or what the caller must do before it calls again. */
 int bp_merge_run(bp_merge *m, bp_item *items);
 /* List leaves that the changes leave with limit bytes or less, or one item. The number, or -BP_...; done when

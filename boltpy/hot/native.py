@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from ..errors import CorruptError, IncompatibleValueError, InvariantError
 from ..format import Pgid
+from . import pure_ids
 from ._kernels import ffi, lib
 from .pure_node import node_too_large
 from .pure_read import Found, Run, values_at
@@ -124,17 +125,21 @@ def find_run(ids: array[int], need: int) -> int:
 
 
 def merge_ids(a: array[int], b: array[int]) -> array[int]:
-    merged = array("Q", bytes(8 * (len(a) + len(b))))
-    twice = lib.bp_merge_ids(
-        ffi.from_buffer("uint64_t[]", a),
-        len(a),
-        ffi.from_buffer("uint64_t[]", b),
-        len(b),
-        ffi.from_buffer("uint64_t[]", merged),
-    )
-    if twice:
-        raise CorruptError(twice, "already freed")
+    merged = a + b
+    if lib.bp_merge_ids(*_ids(a), *_ids(b), ffi.from_buffer("uint64_t[]", merged)):
+        return pure_ids.merge_ids(a, b)  # says which id is wrong
     return merged
+
+
+def store_ids(a: array[int], b: array[int]) -> bytes | bytearray:
+    out = bytearray(8 * (len(a) + len(b)))
+    if lib.bp_store_ids(*_ids(a), *_ids(b), ffi.from_buffer("uint8_t[]", out)):
+        return pure_ids.store_ids(a, b)
+    return out
+
+
+def _ids(ids: array[int]) -> tuple[Any, int]:
+    return ffi.from_buffer("uint64_t[]", ids), len(ids)
 
 
 def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
@@ -156,20 +161,16 @@ class Changes:
 
     def __init__(self, keys: Sequence[bytes], values: Sequence[bytes], bits: Sequence[int] | None) -> None:
         n = len(keys)
+        # C keeps the addresses of what is in these two.
         self._keep = key_blob, value_blob = b"".join(keys), b"".join(values)
-        self._keep_buffers = blobs = [ffi.from_buffer("uint8_t[]", blob) for blob in (key_blob, value_blob)]
-        items = _not_cleared("bp_item[]", 2 * n)
-        key_sizes = ffi.from_buffer("uint32_t[]", _lengths(keys))
-        value_sizes = ffi.from_buffer("uint32_t[]", _lengths(values))
-        flags = ffi.NULL if bits is None else ffi.from_buffer("uint32_t[]", array("I", bits))
-        if lib.bp_items(
-            items + n, n, blobs[0], len(key_blob), key_sizes, blobs[1], len(value_blob), value_sizes, flags
+        self.items = _not_cleared("bp_item[]", 3 * n)
+        self.n = n
+        bit_blob = ffi.NULL if bits is None else array("I", bits).tobytes()
+        sizes = _lengths(keys).tobytes(), _lengths(values).tobytes()
+        if lib.bp_changes(
+            self.items, n, key_blob, len(key_blob), sizes[0], value_blob, len(value_blob), sizes[1], bit_blob
         ):
             raise InvariantError("the lengths of the changes do not add up")
-        ranks = _not_cleared("bp_rank[]", 2 * n)
-        lib.bp_sort(items + n, items, ranks, ranks + n, n)
-        self.items = items
-        self.n = n
 
     def key(self, i: int) -> bytes:
         """Return the key of change i."""
@@ -243,7 +244,7 @@ class Merger:
         m.over_n = 0
         found: list[WeakLeaf] = []
         out = ffi.new("bp_weak_leaf[]", _WEAK_LEAVES)
-        if lib.bp_start(m, tree, changes.n, 0):
+        if lib.bp_start(m, tree, changes.n, 0, 0, 0):
             raise _error(m.err)
         while m.depth >= 0:
             n = lib.bp_weak(m, changes.items, limit, out, _WEAK_LEAVES)
@@ -264,15 +265,18 @@ class Merger:
         overrides: Mapping[Pgid, bytes],
     ) -> Outcome:
         m = self._m
-        images = [(pgid, ffi.from_buffer("uint8_t[]", overrides[pgid])) for pgid in sorted(overrides)]
-        table = ffi.new("bp_override[]", [(pgid, image, len(image)) for pgid, image in images])
-        m.over, m.over_n = table, len(images)
-        m.threshold, m.inline_max = threshold, inline_max
-        m.pages = m.splits = m.freed_n = 0
+        m.over_n = len(overrides)
+        if overrides:
+            images = [(pgid, ffi.from_buffer("uint8_t[]", overrides[pgid])) for pgid in sorted(overrides)]
+            m.over = table = ffi.new("bp_override[]", [(pgid, image, len(image)) for pgid, image in images])  # noqa: F841
         freed = array("Q")
-        if lib.bp_start(m, tree, changes.n, touch):
+        if lib.bp_start(m, tree, changes.n, threshold, inline_max, touch):
             raise _error(m.err)
-        while (answer := self._run(changes)) not in (_DONE, _UNCHANGED):
+        # Most buckets of small commits need no page of their own: the pool is handed out when it is asked for.
+        m.pool_n = m.hwm_limit = 0
+        pooled = False
+        answer: int = lib.bp_merge_run(m, changes.items)
+        while answer not in (_DONE, _UNCHANGED):
             if answer == _OUT:
                 self._take_freed(freed)
                 self.flush()
@@ -280,16 +284,19 @@ class Merger:
                     self._set_out(m.need)
             elif answer == _STACK:
                 self._set_stack(2 * m.stack_cap)
-            elif answer == _ALLOC:
+            elif answer == _ALLOC and (m.need > 1 or pooled):
                 m.given = self._allocator.allocate(m.need)
+            elif answer == _ALLOC:
+                pooled = True
             else:
                 self._fail(answer, changes)
+            answer = self._run(changes) if pooled else lib.bp_merge_run(m, changes.items)
         self._take_freed(freed)
         inline = bytes(self._out_view[m.out_len : m.out_len + m.inline_len]) if m.inline_len else None
         return Outcome(answer == _DONE, m.root, inline, freed, m.pages, m.splits)
 
     def _run(self, changes: Changes) -> int:
-        """Let C run until it needs something; what it took of the pool is gone from the allocator."""
+        """Let C go on with the pool until it needs something; what it took is gone from the allocator."""
         m, allocator = self._m, self._allocator
         pool = allocator.pool
         with ffi.from_buffer("uint64_t[]", pool) as ids:
@@ -302,6 +309,8 @@ class Merger:
         return answer
 
     def _take_freed(self, freed: array[int]) -> None:
+        if not self._m.freed_n:
+            return
         spans = array("Q", ffi.buffer(self._freed, self._m.freed_n * _SPAN.size)[:])
         counts = spans[1::2]
         if counts.count(1) == len(counts):

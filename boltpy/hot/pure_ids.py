@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from itertools import pairwise
 
@@ -29,3 +30,15 @@ def merge_ids(a: array[int], b: array[int]) -> array[int]:
         if above == below:
             raise CorruptError(below, "already freed")
     return array("Q", merged)
+
+
+def store_ids(a: array[int], b: array[int]) -> bytes | bytearray:
+    """Return two descending lists of pgids as they are stored: together, ascending, 8 little-endian bytes each.
+
+    Raises:
+        CorruptError: An id is in there twice.
+    """
+    ids = merge_ids(a, b)[::-1]
+    if sys.byteorder == "big":
+        ids.byteswap()
+    return ids.tobytes()

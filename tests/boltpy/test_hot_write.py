@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from array import array
 from typing import Any
 
@@ -120,7 +121,18 @@ def test_the_largest_number_is_an_id_like_any_other(twin: Twin) -> None:
 @given(IDS, IDS, st.integers(1, 6))
 def test_both_twins_merge_and_search_lists_of_pages_alike(a: array[int], b: array[int], need: int) -> None:
     assert outcome(lambda: PURE.merge_ids(a, b)) == outcome(lambda: NATIVE.merge_ids(a, b))
+    assert outcome(lambda: bytes(PURE.store_ids(a, b))) == outcome(lambda: bytes(NATIVE.store_ids(a, b)))
     assert PURE.find_run(a, need) == NATIVE.find_run(a, need)
+
+
+@each_twin
+def test_ids_are_stored_ascending_with_8_bytes_each(twin: Twin) -> None:
+    assert bytes(twin.store_ids(array("Q", [9, 4]), array("Q", [2**64 - 1, 2]))) == struct.pack(
+        "<4Q", 2, 4, 9, 2**64 - 1
+    )
+    assert bytes(twin.store_ids(array("Q"), array("Q"))) == b""
+    with pytest.raises(CorruptError, match="already freed"):
+        twin.store_ids(array("Q", [9, 4]), array("Q", [4]))
 
 
 # Merging, case by case.
