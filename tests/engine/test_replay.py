@@ -66,3 +66,10 @@ def test_a_file_that_was_upgraded_is_continued_in_the_last_schema(tmp_path: Path
         tx.create_bucket(b"events")
     replay("upgraded", path)
     assert "".join(dumped(path)) == read_text("gofer_upgraded.raw.jsonl")
+
+
+def test_the_same_calls_make_the_same_bytes(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.db", tmp_path / "second.db"
+    for path in first, second:
+        replay("edge", path)
+    assert first.read_bytes() == second.read_bytes()
