@@ -62,7 +62,7 @@ def plain(result: Any) -> Any:
         return [plain(entity) for entity in result]
     if isinstance(result, set):
         return sorted((plain(entity) for entity in result), key=lambda it: (it["Namespace"], it["Pipeline"], it["Run"]))
-    return result if isinstance(result, bool) else json.loads(engine.encode(result))
+    return result if result is None or isinstance(result, bool) else json.loads(engine.encode(result))
 
 
 def dump(tx: boltpy.Tx) -> Iterator[dict[str, Any]]:

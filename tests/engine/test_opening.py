@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ import boltpy
 import engine
 from engine import EngineError
 
+from .conformance.memory import MemoryEngine
 from .gofer_files import SMALL, dump
 from .making import bolt_database
 
@@ -124,3 +127,51 @@ def test_a_file_that_is_being_written_is_a_timeout(tmp_path: Path) -> None:
 def test_options_go_to_the_database() -> None:
     with pytest.raises(TypeError):
         engine.open_engine(SMALL, read_only=True, no_such_option=1)
+
+
+class TestRegistering:
+    def test_a_registered_scheme_is_opened_by_its_factory(self) -> None:
+        engine.register("memory", MemoryEngine)
+        clock = itertools.count(5).__next__
+        options: dict[str, Any] = {"max_results_limit": 2, "clock": clock, "shelf": "top"}
+        with engine.open_engine("Memory://somewhere?x=1", read_only=True, compat="gofer", **options) as storage:
+            assert isinstance(storage, MemoryEngine)
+            assert storage.url == "Memory://somewhere?x=1"
+            assert storage.options == {"read_only": True, "compat": "gofer", "shelf": "top"}
+            storage.add_namespace(engine.Namespace(id="a"))
+            assert storage.get_namespace(id="a").id == "a"
+        with pytest.raises(EngineError, match="there is bolt://, .*memory://"):
+            engine.open_engine("redis://host/1")
+
+    def test_a_later_factory_takes_its_place(self) -> None:
+        found: list[str] = []
+
+        def failing(url: str, **options: object) -> engine.Engine:
+            found.append(url)
+            raise ConnectionError
+
+        engine.register("x-test+1.0", MemoryEngine)
+        engine.register("x-test+1.0", failing)
+        with pytest.raises(ConnectionError):
+            engine.open_engine("x-test+1.0://")
+        assert found == ["x-test+1.0://"]
+
+    @pytest.mark.parametrize("scheme", ["bolt", "", "1a", "Upper", "a b", "a://", "é", None])
+    def test_what_is_no_scheme_is_refused(self, scheme: str) -> None:
+        with pytest.raises(ValueError, match="can not be registered"):
+            engine.register(scheme, MemoryEngine)
+
+    def test_what_can_not_be_called_is_no_factory(self) -> None:
+        with pytest.raises(TypeError, match="can not"):
+            engine.register("thing", "factory")
+
+    def test_an_engine_may_be_without_an_event_log(self) -> None:
+        with MemoryEngine() as storage:
+            for ask in (
+                storage.get_all_events,
+                lambda: storage.get_event(id=1),
+                lambda: storage.add_event(engine.Event()),
+                lambda: storage.delete_event(id=1),
+            ):
+                with pytest.raises(EngineError, match="keeps no event log"):
+                    ask()
