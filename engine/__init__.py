@@ -7,7 +7,8 @@
         for run in storage.get_all_runs(namespace_id="default", pipeline_id="simple", limit=20):
             print(run.id, run.status)
 
-`Engine` is the interface, with the order, limits and errors of each method; the other classes are what it stores.
+`Engine` is the interface, with the order, limits and errors of each method. What pipelines hand to each other is in an
+`ObjectStore`, what nobody else may read in a `SecretStore`: files of their own. The other classes are what is stored.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ from .models import (
     TriggerState,
     decode,
 )
+from .objects import ObjectStore, open_object_store
 from .opening import open_engine, register
+from .secrets import SecretStore, open_secret_store
 from .wire import encode
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "Event",
     "Exec",
     "Namespace",
+    "ObjectStore",
     "Pipeline",
     "PipelineState",
     "PipelineTriggerConfig",
@@ -66,6 +70,7 @@ __all__ = [
     "RunFailureKind",
     "RunRegistryKey",
     "RunState",
+    "SecretStore",
     "Task",
     "TaskRun",
     "TaskRunFailure",
@@ -79,5 +84,7 @@ __all__ = [
     "decode",
     "encode",
     "open_engine",
+    "open_object_store",
+    "open_secret_store",
     "register",
 ]

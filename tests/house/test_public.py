@@ -38,6 +38,7 @@ BOLTPY = """
 
 ENGINE = """
     open_engine register Engine
+    open_object_store ObjectStore open_secret_store SecretStore
     Namespace Token Pipeline Task PipelineTriggerConfig Run RunFailure TaskRun TaskRunFailure TriggerEvent TriggerResult
     RunRegistryKey DockerRegistryAuth RegistryAuth Exec Event
     PipelineState RunState RunFailureKind ContainerState TaskRunFailureKind TriggerResultState TriggerState TokenKind
