@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def bare(entity: T) -> T:
     """Without the members that have no field here, at every level: Gofer drops them while reading."""
-    return _mapped(entity, _without_unknown)
+    return entity if _is_bare(entity) else _mapped(entity, _without_unknown)
 
 
 def bare_in_latest(entity: T) -> T:
@@ -77,6 +77,18 @@ def _mapped(entity: T, changes_of: Callable[[Entity], dict[str, Any]]) -> T:
     return with_fields(entity, changes)
 
 
+def _is_bare(entity: Any) -> bool:
+    if not isinstance(entity, Entity):
+        return True
+    if entity.unknown:
+        return False
+    for name in struct_of(type(entity)).nested:
+        value = getattr(entity, name)
+        if not (all(map(_is_bare, value.values())) if isinstance(value, dict) else _is_bare(value)):
+            return False
+    return True
+
+
 def _without_unknown(entity: Entity) -> dict[str, Any]:
     return {"unknown": {}} if entity.unknown else {}
 
@@ -95,6 +107,6 @@ def _eased_into_latest(entity: Entity) -> dict[str, Any]:
     if entity.SHAPES and not entity.shape:
         fields = struct_of(type(entity)).fields
         latest = entity.SHAPES[-1]
-        if all(field.key in latest or getattr(entity, field.name) == field.codec.zero() for field in fields):
+        if all(field.key in latest or getattr(entity, field.name) == field.zero for field in fields):
             return {"shape": latest}
     return {}

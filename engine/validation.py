@@ -38,7 +38,7 @@ def require_types(entity: Any, kind: type[Any]) -> None:
         raise TypeError(f"this takes a {kind.__name__}, not {type(entity).__name__}")
     by_name = struct_of(kind).by_name
     for _, field in fields_of(kind):
-        expected, value = type(by_name[field].codec.zero()), getattr(entity, field)
+        expected, value = type(by_name[field].zero), getattr(entity, field)
         if not isinstance(value, expected) or isinstance(value, bool):
             raise _unfit(f"{kind.__name__}.{field}", f"of type {expected.__name__}, not {reprlib.repr(value)}")
 

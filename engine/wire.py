@@ -72,12 +72,16 @@ class Entity:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
-    """One stored field: the attribute, its JSON key, its codec, and what `member` was told of storm."""
+    """One stored field: the attribute, its JSON key, its codec, and what `member` was told of storm.
+
+    `zero` is Go's zero value of it, to compare with: it is not to be changed or handed out.
+    """
 
     name: str
     key: str
     codec: Codec
     storm: str
+    zero: Any
 
 
 class Struct:
@@ -91,14 +95,7 @@ class Struct:
         own = {item.name for item in dataclasses.fields(Entity)} if self._keeps_unknown else set()
         hints = get_type_hints(entity)
         self.fields = tuple(
-            Field(
-                item.name,
-                item.metadata.get("json") or item.name,
-                _codec(hints[item.name]),
-                item.metadata.get("storm", ""),
-            )
-            for item in dataclasses.fields(entity)
-            if item.name not in own
+            _field(item, hints[item.name]) for item in dataclasses.fields(entity) if item.name not in own
         )
         self.by_name = {field.name: field for field in self.fields}
         # The names of fields that hold other entities, one or a map of them.
@@ -187,7 +184,7 @@ class Struct:
         """The fields to write, in order: those of the shape it was read in, or of the oldest that holds its values."""
         if not self._shapes:
             return self.fields
-        filled = {field.key for field in self.fields if getattr(value, field.name) != field.codec.zero()}
+        filled = {field.key for field in self.fields if getattr(value, field.name) != field.zero}
         for shape in (value.shape, *self._shapes):
             if shape in self._plans and filled.issubset(shape):
                 return tuple(self._by_key[key] for key in shape)
@@ -206,7 +203,7 @@ class _Layout:
         self._values = attrgetter(*(field.name for field in fields))
         self._texts = [field.codec.text for field in fields]
         self._one = len(fields) == 1
-        self._absent = [(field.name, field.codec.zero()) for field in by_key.values() if field.key not in form]
+        self._absent = [(field.name, field.zero) for field in by_key.values() if field.key not in form]
 
     def holds_all_of(self, value: Any) -> bool:
         """Whether the fields that this form does not have are zero."""
@@ -239,6 +236,12 @@ _CODECS: Final[dict[Any, Codec]] = {
     bytes: codecs.Binary(),
     EmptyObject: codecs.Nothing(),
 }
+
+
+def _field(item: dataclasses.Field[Any], annotation: Any) -> Field:
+    codec = _codec(annotation)
+    key = item.metadata.get("json") or item.name
+    return Field(item.name, key, codec, item.metadata.get("storm", ""), codec.zero())
 
 
 def _codec(annotation: Any) -> Codec:

@@ -140,7 +140,7 @@ def _read_marks(entity: type[Any]) -> Marks:
             unique=field.storm != "index",
             index_name=(_INDEX + go).encode(),
             counter_name=f"{go}counter".encode(),
-            zero=field.codec.zero(),
+            zero=field.zero,
             key=key_of if plain else _key_by_value,
         )
         indexed.append(mark)

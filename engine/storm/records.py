@@ -140,7 +140,7 @@ class Records(ReadRecords[T]):
         filled = {
             field.name: getattr(given, field.name)
             for field in struct_of(self._entity).fields
-            if getattr(given, field.name) != field.codec.zero()
+            if getattr(given, field.name) != field.zero
         }
         touched = [name for name, value in filled.items() if value != getattr(old, name)]
         self._store(with_fields(old, filled), old=old, touched=touched)
