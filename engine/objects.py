@@ -23,8 +23,9 @@ class ObjectStore(StoreFile):
     bytes in UTF-8; a key that Go stored and that is no UTF-8 comes back, and is found again, as Python writes such
     text ("surrogateescape").
 
-    Beside the errors that the methods name, a closed store, a damaged file and a full disk are a `boltpy.BoltError`,
-    and an argument of the wrong type is a `TypeError`. With `compat="gofer"` errors have the texts of Gofer's Go code.
+    Beside the errors that the methods name, a closed store, a damaged file, a full disk and more than a bolt file can
+    hold (2 GiB as base64) are a `boltpy.BoltError`, and an argument of the wrong type is a `TypeError`. With
+    `compat="gofer"` errors have the texts of Gofer's Go code.
     """
 
     KIND = "Object"

@@ -18,6 +18,8 @@ from os import PathLike
 from secrets import token_bytes
 from typing import Any, Final
 
+import boltpy
+
 from .errors import EngineError, PreconditionFailed, RecordError
 from .store_files import ROOT, StoreFile, bytes_of_text
 from .storm import text_of_key
@@ -38,8 +40,9 @@ class SecretStore(StoreFile):
     Each call is one transaction, done as a whole or not at all. Any thread may make it. Keys are text, of at most 32768
     bytes in UTF-8. What Go stored and is no UTF-8 comes back as Python writes such text ("surrogateescape").
 
-    Beside the errors that the methods name, a closed store, a damaged file and a full disk are a `boltpy.BoltError`,
-    and an argument of the wrong type is a `TypeError`. With `compat="gofer"` errors have the texts of Gofer's Go code.
+    Beside the errors that the methods name, a closed store, a damaged file, a full disk and more than a bolt file can
+    hold (2 GiB as base64) are a `boltpy.BoltError`, and an argument of the wrong type is a `TypeError`. With
+    `compat="gofer"` errors have the texts of Gofer's Go code.
     """
 
     KIND = "Secret"
@@ -197,7 +200,11 @@ class _Cipher:
         if self._aes is None:
             raise EngineError("could not encrypt secret")
         nonce = token_bytes(NONCE_SIZE)
-        return nonce + self._aes.encrypt(nonce, text, None)
+        try:
+            return nonce + self._aes.encrypt(nonce, text, None)
+        except OverflowError:
+            # The library stops where a value of bolt does.
+            raise boltpy.ValueTooLargeError(len(text), 2**31 - 1) from None
 
     def open(self, sealed: bytes) -> bytes:
         """What was sealed; _SealedError if it was not sealed with this key, or is damaged."""

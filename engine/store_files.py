@@ -134,8 +134,6 @@ class StoreFile:
     def _in_python(self, error: Exception) -> Exception:
         if isinstance(error, boltpy.KeyRequiredError | boltpy.KeyTooLargeError | boltpy.IncompatibleValueError):
             return self._refused("key", str(error))
-        if isinstance(error, boltpy.ValueTooLargeError):
-            return self._refused("content", str(error))
         return error
 
 

@@ -195,6 +195,17 @@ class TestInPython:
                 secrets.put_secret(key="c", content="\ud800")
             assert secrets.list_secret_keys() == ["a", "b"]
 
+    def test_more_than_can_be_encrypted(self, secrets: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Full:
+            def encrypt(self, nonce: bytes, text: bytes, data: None) -> bytes:
+                raise OverflowError("Data or associated data too long. Max 2**31 - 1 bytes")
+
+        # Two gibibytes are too many for a test.
+        monkeypatch.setattr(secrets._cipher, "_aes", Full())
+        with pytest.raises(boltpy.ValueTooLargeError, match="^value too large: 4 bytes, the limit is 2147483647$"):
+            secrets.put_secret(key="a", content="text")
+        assert secrets.list_secret_keys() == []
+
     def test_only_read(self, secrets: SecretStore, path: Path) -> None:
         secrets.put_secret(key="a", content="1")
         secrets.close()
@@ -335,8 +346,10 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 def test_without_the_package_it_says_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch, compat: Any) -> None:
     # None is how an interpreter says that a module is not to be found.
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
-    with pytest.raises(EngineError, match=r"secrets need the package cryptography, .*: pip install '\.\[engine\]'"):
+    words = r"secrets need the package cryptography, .*: pip install '\.\[engine\]'"
+    with pytest.raises(EngineError, match=words) as caught:
         engine.open_secret_store(path, key=KEY, compat=compat)
+    assert KEY not in str(caught.value)
     assert not path.exists()
     # Objects do without.
     with engine.open_object_store(path) as objects:

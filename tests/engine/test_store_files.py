@@ -76,6 +76,9 @@ class TestFiles:
         with engine.open_object_store(path) as objects:
             with pytest.raises(boltpy.LockTimeoutError):
                 engine.open_object_store(path, timeout=0.05)
+            # Without a word about it the wait is Gofer's, one second.
+            with pytest.raises(boltpy.LockTimeoutError):
+                engine.open_object_store(path)
             objects.close()
             with engine.open_object_store(path, timeout=0.05):
                 pass
