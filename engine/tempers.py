@@ -96,8 +96,10 @@ class PythonTemper:
     def told(self, error: Exception, about: type[Any] | None) -> Exception:
         # What a name, once it is the key of a record or a bucket, can run into.
         names = boltpy.IncompatibleValueError | boltpy.KeyTooLargeError | boltpy.ValueTooLargeError
-        if about is None or not isinstance(error, names):
+        if not isinstance(error, names):
             return error
+        if about is None:
+            return EngineError(str(error))
         field = f"{about.__name__}.{fields_of(about)[-1][1]}"
         return PreconditionFailed(f"{PreconditionFailed.TEXT}: {field}: {error}", field=field)
 

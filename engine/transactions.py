@@ -101,8 +101,9 @@ class Transactions:
         numbered: list[tuple[object, str]] = []
         try:
             with self._db.update() as tx:
-                group = self._open.group = Group(tx, numbered=numbered)
+                group = Group(tx, numbered=numbered)
                 try:
+                    self._open.group = group
                     yield group
                 finally:
                     self._open.group = None

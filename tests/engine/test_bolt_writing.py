@@ -191,6 +191,44 @@ class TestTheFile:
         metadata = stored(path, b"ns", b"p", b"Run", b"__storm_metadata")
         assert metadata == {b"codec": b"json", b"IDcounter": int_key(6)}
 
+    def test_a_registration_whose_key_is_a_bucket_is_an_error(self, path: Path) -> None:
+        where: dict[str, Any] = {"namespace": "ns", "pipeline": "p", "run": 1}
+        key = engine.encode(engine.RunRegistryKey(**where))
+        gofer_database(path, {b"runRegistry": {key: {}}})
+        for compat, words in [("python", "is a bucket|nested bucket"), ("gofer", "^incompatible value$")]:
+            with engine.open_engine(path, compat=compat) as storage:  # type: ignore[arg-type]
+                for change in storage.register_run, storage.unregister_run:
+                    with pytest.raises(EngineError, match=words):
+                        change(**where)
+                assert not storage.registration_exists(**where)
+
+    def test_a_call_that_is_interrupted_is_not_stored(self, path: Path) -> None:
+        def clock() -> int:
+            if interrupting:
+                raise KeyboardInterrupt
+            return 1
+
+        interrupting = False
+        run = Run(**PLACE)
+
+        def interrupted_within() -> None:
+            with storage.transaction():
+                storage.add_namespace(Namespace(id="a"))
+                with pytest.raises(KeyboardInterrupt):
+                    storage.add_run(run)
+
+        with engine.open_engine(path, clock=clock) as storage:
+            with_run(storage)
+            interrupting = True
+            with pytest.raises(KeyboardInterrupt):
+                storage.add_run(run)
+            assert run.id == 0
+            with pytest.raises(EngineError, match="failed half-way"):
+                interrupted_within()
+            assert run.id == 0
+            assert storage.get_all_namespaces() == []
+            assert len(storage.get_all_runs(**PLACE)) == 1
+
     def test_reading_only_refuses_to_write(self, path: Path) -> None:
         with engine.open_engine(path) as storage:
             with_run(storage)
