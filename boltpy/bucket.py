@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 from . import hot
 from .changes import Mark
@@ -138,10 +138,12 @@ class Bucket(NestingBucket):
         key, value = bytes_of(key), bytes_of(value, "value")
         if self._names_nested(key):
             raise IncompatibleValueError(key, _A_BUCKET)
+        if self._order is not None and isinstance(self._changes.get(key), Mark):
+            self._order.come_back(key)
         self._changes[key] = value
         self._edits += 1
 
-    def put_many(self, pairs: Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]) -> None:
+    def put_many(self, pairs: Mapping[bytes, ReadableBuffer] | Iterable[tuple[ReadableBuffer, ReadableBuffer]]) -> None:
         """Set the values of many keys, from a mapping or an iterable of pairs. The fast way in.
 
         All pairs are checked before the first is set: after an error nothing was changed.
@@ -153,10 +155,9 @@ class Bucket(NestingBucket):
         if not isinstance(pairs, Mapping | list | tuple):
             pairs = list(pairs)
         try:
-            new = dict(pairs)
+            new = dict(cast("Iterable[tuple[bytes, bytes]]", pairs))
         except (TypeError, ValueError):  # a bytearray is no key of a dict
-            given = pairs.items() if isinstance(pairs, Mapping) else pairs
-            new = {bytes_of(key): value for key, value in given}
+            new = dict(_split(item) for item in (pairs.items() if isinstance(pairs, Mapping) else pairs))
         if not new:
             return
         if set(map(type, new)) != {bytes} or set(map(type, new.values())) != {bytes}:
@@ -171,6 +172,8 @@ class Bucket(NestingBucket):
         for key in () if self._plain else new:
             if self._names_nested(key):
                 raise IncompatibleValueError(key, _A_BUCKET)
+        if self._marked:
+            self._forget_order()
         self._changes.update(new)
         self._edits += 1
 
@@ -192,6 +195,9 @@ class Bucket(NestingBucket):
         old = changes.get(key)
         changes[key] = _DELETED if old is None or old is _DELETED else _ERASED
         self._marked = True
+        if self._order is not None:
+            self._order.go(key)
+            self._fast = None
 
     def delete_many(self, keys: Iterable[ReadableBuffer]) -> None:
         """Delete the pairs with these keys; missing ones are no error.
@@ -283,6 +289,14 @@ class Bucket(NestingBucket):
         self._require_open()
         self._tx._stats.cursor_count += 1
         return Cursor(self)
+
+
+def _split(item: Any) -> tuple[bytes, Any]:
+    try:
+        key, value = item
+    except (TypeError, ValueError):
+        raise TypeError(f"put_many takes a mapping or pairs (key, value), not {item!r}") from None
+    return bytes_of(key), value
 
 
 def _check_sizes(key: ReadableBuffer, value: ReadableBuffer) -> None:

@@ -9,7 +9,6 @@ remembers the plain buckets by their paths.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from math import isfinite
 from mmap import mmap
 from types import MappingProxyType
@@ -18,7 +17,7 @@ from typing import Protocol, cast
 from . import hot
 from .changes import Changes, KeyOrder, Mark
 from .errors import BucketError
-from .format import BUCKET_ENTRY, Txid
+from .format import BUCKET_ENTRY
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
 from .tree import BucketRef, Snapshot
@@ -56,27 +55,6 @@ class BucketTx(Protocol):
         """Forget what is known of the bucket at `path` and below."""
 
 
-class UserTx(BucketTx, Protocol):
-    """The transaction as the user of a bucket sees it. It is a `boltpy.Tx`, which stands on a higher floor."""
-
-    @property
-    def id(self) -> Txid:
-        """The txid."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the database as the transaction sees it."""
-
-    def on_commit(self, fn: Callable[[], object]) -> None:
-        """Call `fn()` after a successful commit."""
-
-    def commit(self) -> None:
-        """Write the changes and end the transaction."""
-
-    def rollback(self) -> None:
-        """End the transaction and drop its changes."""
-
-
 class BucketState:
     """The inside of a Bucket. `writable` and `fill_percent` are for everybody, the rest is for boltpy's own modules.
 
@@ -91,6 +69,7 @@ class BucketState:
         "_edits",
         "_fast",
         "_has_nested",
+        "_hidden",
         "_map",
         "_marked",
         "_order",
@@ -132,6 +111,8 @@ class BucketState:
             self._retyped: set[bytes] = set()  # committed nested buckets that were deleted or moved away
             self._order: KeyOrder | None = None
             self._marked = False  # there are marks among the changes
+            # Of committed items that changes hide, the first of some neighbours to the last; upwards and downwards.
+            self._hidden: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
             self._touched = new  # to be written even without changes
             self._plain = new or path in tx._plain_buckets
             self._has_nested = False  # some were seen: there is no need to look for them again
@@ -150,18 +131,26 @@ class BucketState:
 
     @fill_percent.setter
     def fill_percent(self, value: float) -> None:
+        if not isinstance(value, float | int):
+            raise TypeError(f"fill_percent is {value!r}; it must be a number between 0.1 and 1.0")
         if not isfinite(value):
             raise ValueError(f"fill_percent is {value}; it must be between 0.1 and 1.0")
         self._fill_percent = value
 
     def _choose_fast(self) -> None:
-        open_for_puts = self._plain and not self._walks and self._changes is not _NO_CHANGES
+        told = self._marked and self._order is not None  # the order must hear of keys that come back
+        open_for_puts = self._plain and not self._walks and not told and self._changes is not _NO_CHANGES
         self._fast = self._changes if open_for_puts else None
 
     def _key_order(self) -> KeyOrder:
         if self._order is None:
             self._order = KeyOrder(self._changes)
+            self._choose_fast()
         return self._order
+
+    def _forget_order(self) -> None:
+        self._order = None
+        self._choose_fast()
 
     def _require_open(self) -> None:
         self._tx._require_open()

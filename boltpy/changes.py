@@ -1,7 +1,8 @@
 """The uncommitted changes of a bucket: a dict, and the order of its keys when somebody walks over it.
 
 A put is a dict insert and nothing else. A key never leaves the dict while the transaction lives (a delete leaves a
-mark), so new keys are always the last ones of the dict, and the order can be brought up to date from its end.
+mark), so new keys are always the last ones of the dict, and the order can be brought up to date from its end. The
+order leaves out what is deleted: whoever takes one item after the other from a bucket would walk over it each time.
 """
 
 from __future__ import annotations
@@ -25,8 +26,16 @@ class Mark(Enum):
 Changes = dict[bytes, bytes | Mark]
 
 
+def is_there(value: bytes | Mark) -> bool:
+    """Return whether a change leaves an item, a pair or a nested bucket."""
+    return isinstance(value, bytes) or value is Mark.NESTED
+
+
 class KeyOrder:
-    """The keys of a dict of changes in order, in chunks so that adding one is cheap."""
+    """The keys that changes leave items at, in order, in chunks so that adding one is cheap.
+
+    It finds new keys by itself, and must be told when one that it may know is deleted or comes back.
+    """
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
@@ -39,15 +48,39 @@ class KeyOrder:
         if not new:
             return
         if new * 4 > self._count:
-            keys = sorted(self._changes)
+            keys = sorted([key for key, value in self._changes.items() if is_there(value)])
             self._chunks = [keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK)]
             self._lasts = [chunk[-1] for chunk in self._chunks]
         else:
             for key in islice(reversed(self._changes), new):
-                self._insert(key)
+                if is_there(self._changes[key]):
+                    self._insert(key)
         self._count += new
 
+    def come_back(self, key: bytes) -> None:
+        """Take note that a deleted key is about to get a value."""
+        self._bring_up_to_date()
+        self._insert(key)
+
+    def go(self, key: bytes) -> None:
+        """Take note that a key is deleted."""
+        i = bisect_left(self._lasts, key)
+        if i == len(self._chunks):
+            return
+        chunk = self._chunks[i]
+        j = bisect_left(chunk, key)
+        if chunk[j] != key:
+            return
+        del chunk[j]
+        if chunk:
+            self._lasts[i] = chunk[-1]
+        else:
+            del self._chunks[i], self._lasts[i]
+
     def _insert(self, key: bytes) -> None:
+        if not self._chunks:
+            self._chunks, self._lasts = [[key]], [key]
+            return
         i = min(bisect_left(self._lasts, key), len(self._chunks) - 1)
         chunk = self._chunks[i]
         insort(chunk, key)

@@ -173,6 +173,8 @@ class Checker:
         except CorruptError as error:
             problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: {error.reason}", page.pgid))
             return
+        if any(inline.element(i).flags & BUCKET_ENTRY for i in range(inline.item_count)):
+            problems.append(Problem(f"page {page.pgid}: inline bucket {name!r} holds a nested bucket", page.pgid))
         if any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
             problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: keys are out of order", page.pgid))
 

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
 
 from . import hot
-from .changes import Changes, KeyOrder, Mark
+from .changes import Changes, KeyOrder
 from .errors import KeyRequiredError
 from .format import ReadableBuffer
 from .tree import Pair, find_pairs
@@ -37,6 +37,7 @@ class Walked(Protocol):
     _tree: hot.Tree
     _map: mmap
     _changes: Changes
+    _hidden: tuple[dict[bytes, bytes], dict[bytes, bytes]]
 
     def _key_order(self) -> KeyOrder:
         """Return the order of the changes' keys."""
@@ -126,24 +127,35 @@ class Steps:
             self._bucket._require_open()
             return self._committed(key, inclusive, reverse)
         changed = self._changed(key, inclusive, reverse)
-        while True:
-            item = self._committed(key, inclusive, reverse)
-            if item is None or item[0] not in changes:
-                break
-            key, inclusive = item[0], False
+        item = self.visible(key, inclusive=inclusive, reverse=reverse)
         if item is None or changed is None:
             return item or changed
         return max(item, changed, key=_key_of) if reverse else min(item, changed, key=_key_of)
 
-    def _changed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
+    def visible(self, key: bytes | None, *, inclusive: bool, reverse: bool) -> Pair | None:
+        """Return the first committed item from `key` on that no change hides.
+
+        What a change hides stays hidden, so neighbours that were passed once are leapt over from then on.
+        """
         changes = self._bucket._changes
-        for found in self._bucket._key_order().beside(key, reverse=reverse, inclusive=inclusive):
-            value = changes[found]
-            if isinstance(value, bytes):
-                return found, value
-            if value is Mark.NESTED:
-                return found, None
-        return None
+        leaps = self._bucket._hidden[reverse]
+        first = None
+        while True:
+            item = self._committed(key, inclusive, reverse)
+            if item is None or item[0] not in changes:
+                break
+            first = first or item[0]
+            key, inclusive = leaps.get(item[0], item[0]), False
+        if first is not None and key is not None:
+            leaps[first] = key
+        return item
+
+    def _changed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
+        found = next(self._bucket._key_order().beside(key, reverse=reverse, inclusive=inclusive), None)
+        if found is None:
+            return None
+        value = self._bucket._changes[found]
+        return found, value if isinstance(value, bytes) else None
 
 
 class Cursor(Generic[BucketT]):

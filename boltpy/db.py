@@ -68,7 +68,7 @@ class DB:
         self._closing = False
         self._failure = ""
         # Set while the freelist and the meta are being changed. It stays set where an interrupt cut that off: then
-        # the next writer takes from the file what is true.
+        # the next transaction takes from the file what is true.
         self._in_doubt = False
         self._stats = Stats()
         self._plain_buckets: set[Path] = set()
@@ -94,17 +94,17 @@ class DB:
     def _prepare_file(self) -> int:
         """Make a new database of an empty file, and return the file's page size."""
         size = self._storage.size()
-        if size == 0:
+        page_size = detect_page_size(self._storage.read, size)
+        if size == 0 or (not self.read_only and self._was_never_finished(page_size, size)):
             if self.read_only:
                 raise InvalidDatabaseError(f"invalid database: {self.path} is empty")
-            page_size = self.options.page_size or system_page_size()
+            page_size = page_size or self.options.page_size or system_page_size()
             if self.options.max_size and 4 * page_size > self.options.max_size:
                 raise MaxSizeReachedError(4 * page_size, self.options.max_size)
             self._storage.write(0, new_database(page_size))
             self._storage.sync()
             sync_folder(self.path)
             return page_size
-        page_size = detect_page_size(self._storage.read, size)
         if not page_size:
             page_size = self.options.page_size or system_page_size()
             if size < 2 * page_size:
@@ -112,6 +112,10 @@ class DB:
         if size < 2 * page_size:
             raise InvalidDatabaseError(f"file size too small {size}: two pages of {page_size} bytes are the least")
         return page_size
+
+    def _was_never_finished(self, page_size: int, size: int) -> bool:
+        """Return whether a full disk or a crash cut the making of this file short: nothing was ever committed to it."""
+        return page_size > 0 and size < 4 * page_size and self._storage.read(0, size) == new_database(page_size)[:size]
 
     def _map(self) -> Mapping:
         mapping = Mapping(self._storage.map(self._storage.size(), self.options.mmap_flags))
@@ -171,6 +175,8 @@ class DB:
             self._require_open()
             if self._storage.size() < self._mapping.size:
                 raise CorruptError(None, f"{self.path} was cut short while it was open")
+            if self._in_doubt and not self._txs.writer_thread():
+                self._take_what_is_in_the_file()
             if writable:
                 self._prepare_to_write()
             tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
@@ -180,8 +186,6 @@ class DB:
             return tx
 
     def _prepare_to_write(self) -> None:
-        if self._in_doubt:
-            self._take_what_is_in_the_file()
         if self._meta.txid >= _LAST_TXID:
             raise CorruptError(None, f"meta page says txid {self._meta.txid}: no transaction can follow")
         if self._freelist is not None:

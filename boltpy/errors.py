@@ -9,7 +9,21 @@ from __future__ import annotations
 
 
 class BoltError(Exception):
-    """The base of every error that boltpy raises on purpose."""
+    """The base of every error that boltpy raises on purpose. All of them can be pickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The builtin way calls the class with `args`, which are the message and not what its constructor takes.
+        system = {name: getattr(self, name, None) for name in ("errno", "strerror", "filename")}
+        return _restored, (type(self), self.args, system), vars(self)
+
+
+def _restored(kind: type[BoltError], args: tuple[object, ...], system: dict[str, object]) -> BoltError:
+    error = kind.__new__(kind)
+    error.args = args
+    for name, value in system.items():
+        if value is not None:  # only an OSError has them
+            setattr(error, name, value)
+    return error
 
 
 class InvariantError(BoltError):

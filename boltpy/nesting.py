@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import Self, cast
+from typing import Any, Self
 
 from . import hot
-from .bucket_state import MAX_NESTING, BucketState, BucketTx, Path, UserTx
+from .bucket_state import MAX_NESTING, BucketState, BucketTx, Path
 from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
@@ -62,9 +62,9 @@ class NestingBucket(BucketState):
     __slots__ = ()
 
     @property
-    def tx(self) -> UserTx:
+    def tx(self) -> Any:  # the type stands on a higher floor
         """The `boltpy.Tx` that the bucket belongs to."""
-        return cast(UserTx, self._tx._tx if isinstance(self._tx, _DeletedBucketTx) else self._tx)
+        return self._tx._tx if isinstance(self._tx, _DeletedBucketTx) else self._tx
 
     def bucket(self, *path: ReadableBuffer) -> Self | None:
         """Return the bucket nested here under this name, or under this path of names; None if there is none.
@@ -141,6 +141,7 @@ class NestingBucket(BucketState):
         self._children[name] = child
         self._changes[name] = Mark.NESTED
         self._marked = True
+        self._forget_order()
         self._edits += 1
         self._holds_nested()
 
@@ -153,6 +154,7 @@ class NestingBucket(BucketState):
             self._changes[name] = Mark.DELETED
             self._retyped.add(name)
         self._marked = True
+        self._forget_order()
         self._edits += 1
         self._tx._forget_below(child._path)
 

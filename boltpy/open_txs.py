@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from threading import Condition, RLock, get_ident
 from typing import Protocol
@@ -34,6 +35,12 @@ class OpenTx(Protocol):
         """End it."""
 
 
+class _Ticket:
+    """A writer's place in the queue, for as long as it waits; it needs nobody to take it back."""
+
+    __slots__ = ("__weakref__",)
+
+
 class OpenTxs:
     """The open transactions of one DB.
 
@@ -45,6 +52,7 @@ class OpenTxs:
         self.lock = RLock()
         self._ended = Condition(self.lock)
         self._refs: dict[int, weakref.ref[OpenTx]] = {}
+        self._queue: deque[weakref.ref[_Ticket]] = deque()
 
     def __iter__(self) -> Iterator[OpenTx]:
         for key, ref in list(self._refs.items()):
@@ -73,18 +81,36 @@ class OpenTxs:
         return next((tx._thread for tx in self if tx.writable), 0) if self._refs else 0
 
     def wait_for_writer(self) -> None:
-        """Return when no write transaction is open. The lock is released meanwhile.
+        """Return when no write transaction is open and all who came before have had their turn.
+
+        The lock is released meanwhile.
 
         Raises:
-            TxError: This thread has it open, and would wait for itself.
+            TxError: This thread has a write transaction open, and would wait for itself.
         """
-        searched = False
-        while thread := self.writer_thread():
-            if searched and thread == get_ident():
-                raise TxError("this thread has a write transaction open already: commit or roll it back first")
-            if thread == get_ident() or not (self._ended.wait(_LOOK_AGAIN_SECONDS) or searched):
-                gc.collect()  # it may be one that nobody holds any more
-                searched = True
+        if not self._queue and not self.writer_thread():
+            return
+        ticket = _Ticket()
+        self._queue.append(weakref.ref(ticket))
+        try:
+            searched = False
+            while (thread := self.writer_thread()) or self._first_in_queue() is not ticket:
+                if searched and thread == get_ident():
+                    raise TxError("this thread has a write transaction open already: commit or roll it back first")
+                if thread == get_ident() or not (self._ended.wait(_LOOK_AGAIN_SECONDS) or searched):
+                    gc.collect()  # it may be one that nobody holds any more
+                    searched = True
+        finally:
+            del ticket  # and with it the place in the queue
+            self._ended.notify_all()
+
+    def _first_in_queue(self) -> _Ticket | None:
+        while self._queue:
+            ticket = self._queue[0]()
+            if ticket is not None:
+                return ticket
+            self._queue.popleft()
+        return None
 
     def end_all(self) -> None:
         """Roll back this thread's transactions and return when those of the other threads have ended."""

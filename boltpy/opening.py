@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Unpack
 
 from .db import DB, open_database
-from .options import Options
+from .options import OptionChanges, Options
 from .storage import PathLike, path_text
 
 _NAMES = [field.name for field in fields(Options)]
 
 
-def open(path: PathLike, *, mode: int = 0o600, options: Options | None = None, **changes: Any) -> DB:  # noqa: A001
+def open(path: PathLike, *, mode: int = 0o600, options: Options | None = None, **changes: Unpack[OptionChanges]) -> DB:  # noqa: A001
     """Open a database file, creating it if there is none (unless `read_only`).
 
     Args:
@@ -31,4 +31,6 @@ def open(path: PathLike, *, mode: int = 0o600, options: Options | None = None, *
     unknown = sorted(set(changes) - set(_NAMES))
     if unknown:
         raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(_NAMES)}")
+    if not isinstance(options, Options | None):
+        raise TypeError(f"options is {options!r}; it must be boltpy.Options(...), or the options come by keyword")
     return open_database(path_text(path), mode, replace(options or Options(), **changes))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from threading import TIMEOUT_MAX
 from types import UnionType
-from typing import Literal
+from typing import Literal, TypedDict
 
 from .format import MAX_PAGE_SIZE, MIN_PAGE_SIZE
 
@@ -15,7 +15,8 @@ DEFAULT_FILL_PERCENT = 0.5
 MIN_FILL_PERCENT = 0.1
 MAX_FILL_PERCENT = 1.0
 
-_MOST = 2**63 - 1
+_LARGEST_SIZE = 2**63 - 1
+_LARGEST_FLAGS = 2**31 - 1
 
 Opener = Callable[[str, int, int], int]
 
@@ -80,8 +81,9 @@ class Options:
                 _require(name, value, bool, "True or False")
             elif field.type == "int":
                 _require(name, value, int, "a whole number")
-                if not 0 <= value <= _MOST:
-                    raise ValueError(f"{name} is {value}; it must be between 0 and {_MOST}")
+                most = _LARGEST_FLAGS if name == "mmap_flags" else _LARGEST_SIZE
+                if not 0 <= value <= most:
+                    raise ValueError(f"{name} is {value}; it must be between 0 and {most}")
         for name in ("timeout", "max_batch_delay"):
             value = getattr(self, name)
             if value is None and name == "timeout":
@@ -99,6 +101,30 @@ class Options:
             _require("logger", self.logger, logging.Logger, "a logging.Logger")
         if self.opener is not None and not callable(self.opener):
             raise TypeError(f"opener is {self.opener!r}; it must be callable as (path, flags, mode)")
+
+
+class OptionChanges(TypedDict, total=False):
+    """The fields of Options as keywords, for type checkers."""
+
+    timeout: float | None
+    read_only: bool
+    no_sync: bool
+    no_grow_sync: bool
+    no_freelist_sync: bool
+    preload_freelist: bool
+    freelist_type: Literal["array", "hashmap"]
+    mmap_flags: int
+    initial_mmap_size: int
+    page_size: int
+    max_size: int
+    mlock: bool
+    strict: bool
+    max_batch_size: int
+    max_batch_delay: float
+    alloc_size: int
+    statistics: bool
+    logger: logging.Logger | None
+    opener: Opener | None
 
 
 def _require(name: str, value: object, kind: type | UnionType, what: str) -> None:

@@ -7,8 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from . import hot
-from .changes import Mark
-from .cursor import Walked, bytes_of
+from .cursor import Steps, Walked, bytes_of
 from .format import ReadableBuffer
 from .tree import Pair, pairs, runs
 
@@ -103,11 +102,11 @@ def _checked(bucket: Iterated, keys: Range, reverse: bool) -> Iterator[Pair]:
 
 def _merged(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
     """Yield committed items and changes in one order; a change hides the committed item of its key."""
-    committed = chain.from_iterable(_committed(bucket, keys, reverse))
     changes = bucket._changes
     if not changes:
-        yield from committed
+        yield from chain.from_iterable(_committed(bucket, keys, reverse))
         return
+    committed = chain.from_iterable(_committed(bucket, _without_hidden_end(bucket, keys, reverse), reverse))
     changed = _changed(bucket, keys, reverse)
     next_change = next(changed, None)
     for item in committed:
@@ -123,7 +122,7 @@ def _merged(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
 
 
 def _changed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
-    """Yield the changes that leave an item, in order."""
+    """Yield the items that changes leave, in order."""
     changes = bucket._changes
     order = bucket._key_order()
     start, stop = keys
@@ -132,7 +131,13 @@ def _changed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
         if (start is not None and key < start) if reverse else (stop is not None and key >= stop):
             return
         value = changes[key]
-        if isinstance(value, bytes):
-            yield key, value
-        elif value is Mark.NESTED:
-            yield key, None
+        yield key, value if isinstance(value, bytes) else None
+
+
+def _without_hidden_end(bucket: Walked, keys: Range, reverse: bool) -> Range:
+    """Return the range from its first committed item on that no change hides."""
+    start, stop = keys
+    first = Steps(bucket).visible(stop if reverse else start, inclusive=not reverse, reverse=reverse)
+    if first is None:
+        return Range(b"", b"")
+    return Range(start, first[0] + b"\0") if reverse else Range(first[0], stop)

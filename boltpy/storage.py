@@ -16,11 +16,12 @@ import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EEXIST
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
 from threading import get_ident
 from typing import BinaryIO, NoReturn, Protocol, TypeAlias
 
-from .errors import InvalidDatabaseError, LockTimeoutError, StorageError
+from .errors import DatabaseNotOpenError, InvalidDatabaseError, LockTimeoutError, StorageError
 from .options import Opener
 
 PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -76,7 +77,10 @@ class FileStorage:
         self._thread = 0  # the one that locked it
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang. Regular files ignore it.
         flags = os.O_CLOEXEC | os.O_NONBLOCK | (os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
-        self._fd = (opener or os.open)(path, flags, mode)
+        fd = (opener or os.open)(path, flags, mode)
+        if not isinstance(fd, int):
+            raise TypeError(f"the opener returned {fd!r}; it must return a file descriptor")
+        self._fd = fd
         _open_files.add(self)
         kind = os.fstat(self._fd).st_mode
         if not stat.S_ISREG(kind):
@@ -130,6 +134,7 @@ class FileStorage:
 
     def size(self) -> int:
         """Return the file's length in bytes."""
+        self._require_own_process()
         try:
             return os.fstat(self._fd).st_size
         except OSError as error:
@@ -153,6 +158,7 @@ class FileStorage:
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write all of `data`, going on after short writes."""
+        self._require_own_process()
         try:
             written = os.pwrite(self._fd, data, offset)
             while written < len(data):
@@ -162,6 +168,7 @@ class FileStorage:
 
     def grow(self, size: int) -> None:
         """Extend the file with zeros to `size` bytes."""
+        self._require_own_process()
         try:
             os.ftruncate(self._fd, size)
         except (OSError, OverflowError) as error:
@@ -169,6 +176,7 @@ class FileStorage:
 
     def sync(self) -> None:
         """Wait until data and length are on the disk (fdatasync where there is one)."""
+        self._require_own_process()
         try:
             if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync alone leaves data in the drive's cache
                 fcntl.fcntl(self._fd, fcntl.F_FULLFSYNC)
@@ -203,6 +211,11 @@ class FileStorage:
             self.close()
             warnings.warn(f"database {self.path} was never closed", ResourceWarning, source=self, stacklevel=2)
 
+    def _require_own_process(self) -> None:
+        # Parent and child share the descriptor and its lock, and each would overwrite the other's pages.
+        if os.getpid() != self._pid:
+            raise DatabaseNotOpenError("database not open in this process: it was forked; open the file anew")
+
     def _error(self, doing: str, error: Exception) -> StorageError:
         errno = getattr(error, "errno", None) or 0
         what = getattr(error, "strerror", None) or str(error)
@@ -224,8 +237,11 @@ def lock_memory(mapped: mmap) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Make the entry of a new file durable in its folder."""
-    fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_CLOEXEC)
+    """Make the entry of a new file durable in its folder, if the folder can be opened at all."""
+    try:
+        fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:  # to make files in it needs less than to read it
+        return
     try:
         os.fsync(fd)
     finally:
@@ -236,20 +252,45 @@ def sync_folder(path: str) -> None:
 def taking_the_place_of(path: PathLike) -> Iterator[str]:
     """Give the name of a file to make; when the block ends well it takes the place of `path`, else it goes.
 
-    The file is to be on the disk by then. A link is followed.
+    The file is to be on the disk by then. A link is followed. A file that is there is locked meanwhile.
+
+    Raises:
+        FileExistsError: The target is no regular file.
+        LockTimeoutError: Somebody has the target open as a database, and would go on in a file without a name.
     """
     place = os.path.realpath(path_text(path))
     beside = f"{place}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+    with _locked(place, path_text(path)):
+        try:
+            yield beside
+            os.replace(beside, place)
+        except BaseException as error:
+            with suppress(OSError):
+                os.unlink(beside)
+            if isinstance(error, OSError) and error.filename in (beside, None):
+                error.filename = path_text(path)  # the name that the caller knows
+            raise
+        sync_folder(place)
+
+
+@contextmanager
+def _locked(path: str, name: str) -> Iterator[None]:
+    """Keep writers out of a file, if there is one: readers that have it open may go on with what they see."""
     try:
-        yield beside
-        os.replace(beside, place)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(beside)
-        if isinstance(error, OSError) and error.filename == beside:
-            error.filename = path_text(path)  # the name that the caller knows
-        raise
-    sync_folder(place)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise FileExistsError(EEXIST, "exists and is no regular file", name)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, PermissionError):  # one that cannot be read can still be replaced
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockTimeoutError(name, 0) from None
+        yield
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -116,8 +116,15 @@ class Snapshot:
                 waiting += [(page.element(i).child, depth + 1) for i in reversed(range(page.item_count))]
 
     def nested_buckets(self, tree: hot.Tree) -> Iterator[tuple[bytes, BucketRef]]:
-        """Yield (name, bucket) of each bucket nested directly in one, in key order."""
+        """Yield (name, bucket) of each bucket nested directly in one, in key order.
+
+        Raises:
+            CorruptError: A page breaks the format, or an inline bucket holds a nested one, which bolt never writes:
+                its pages could be another bucket's.
+        """
         for run in runs(tree, None, None, hot.SCAN_BUCKETS):
+            if not tree.root:
+                raise CorruptError(None, "an inline bucket holds a nested bucket")
             at, count, ksize, vsize, _ = run
             for item in range(at, at + count * (ksize + vsize), ksize + vsize):
                 yield self.map[item : item + ksize], self.bucket_ref(item + ksize, vsize)

@@ -7,8 +7,9 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import RawIOBase
+from operator import index
 from threading import get_ident
-from typing import BinaryIO, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 from .bucket import Bucket
 from .bucket_state import Path
@@ -68,7 +69,8 @@ class Tx:
     _open = False  # until it is whole
 
     def __init__(self, db: TxHost, snapshot: Snapshot, *, writable: bool) -> None:
-        self.db = db
+        self.db: Any = db  # a boltpy.DB, whose type stands on a higher floor
+        self._host = db
         self.writable = writable
         self._snapshot = snapshot
         self._meta = snapshot.meta
@@ -86,7 +88,7 @@ class Tx:
 
     def __repr__(self) -> str:
         kind = "write" if self.writable else "read"
-        return f"<Tx {self.id} {kind} {'open' if self._open else 'closed'} {self.db.path!r}>"
+        return f"<Tx {self.id} {kind} {'open' if self._open else 'closed'} {self._host.path!r}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # A copy would share the descriptor or the books, and close them a second time.
@@ -159,7 +161,9 @@ class Tx:
     def move_bucket(self, name: ReadableBuffer, source: Bucket | None, target: Bucket | None) -> None:
         """Move a bucket from `source` into `target`; None stands for the top level. See `Bucket.move_bucket`."""
         root = self._root
-        (source or root).move_bucket(name, target or root)
+        if not isinstance(source, Bucket | None):
+            raise TypeError(f"source is {source!r}; it must be a bucket, or None for the top level")
+        (source or root).move_bucket(name, root if target is None else target)
 
     def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
         """Iterate over (name, bucket) of the top-level buckets, in key order."""
@@ -176,8 +180,14 @@ class Tx:
 
         It runs when the transaction has ended, without any lock, so it may begin another one. What it raises comes
         out of `commit()`, although the commit stands.
+
+        Raises:
+            TypeError: `fn` cannot be called.
+            TxNotWritableError, TxClosedError: There will be no commit.
         """
-        self._require_open()
+        self._require_writable()
+        if not callable(fn):
+            raise TypeError(f"on_commit takes a function, not {fn!r}")
         self._hooks.append(fn)
 
     def commit(self) -> None:
@@ -195,7 +205,7 @@ class Tx:
             raise TxManagedError("commit")
         self._require_writable()
         try:
-            self.db._commit(self)
+            self._host._commit(self)
         finally:
             self._finish()
         for fn in self._hooks:
@@ -227,7 +237,7 @@ class Tx:
                     view.release()
             self._lent = []
         finally:
-            self.db._end(self)
+            self._host._end(self)
 
     # -- the whole file ------------------------------------------------------------------------------------------
 
@@ -262,13 +272,19 @@ class Tx:
 
         The copy is made beside its target and renamed into place, so the target is the old file or a whole copy.
 
+        Args:
+            path: Where to; a file that is there is replaced, a link is followed.
+            mode: Permission bits of the copy, less the umask.
+
         Raises:
             DatabaseError: The target is this database itself.
+            LockTimeoutError: The target is a database that somebody has open for writing.
+            FileExistsError: The target is a device, a pipe or a folder.
             OSError: The system refuses.
         """
         self._require_open()
-        if same_file(path, self.db.path):
-            raise DatabaseError(f"cannot copy {self.db.path} onto itself")
+        if same_file(path, self._host.path):
+            raise DatabaseError(f"cannot copy {self._host.path} onto itself")
         with replacing(path, mode) as file:
             self.write_to(file)
 
@@ -280,7 +296,8 @@ class Tx:
             CorruptError: The page lies beyond the end of the file.
         """
         self._require_open()
-        if not self.db._freelist_is_loaded():
+        pgid = index(pgid)
+        if not self._host._freelist_is_loaded():
             raise FreePagesNotLoadedError
         if self._free is None:
             self._free = frozenset(self._free_now())
@@ -301,6 +318,7 @@ class Tx:
         self._require_open()
         meta = self._meta
         if from_page is not None:
+            from_page = index(from_page)
             if not 2 <= from_page < meta.hwm:
                 yield Problem(f"page ID ({from_page}) out of range [2, {meta.hwm})", None)
                 return

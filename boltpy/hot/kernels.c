@@ -1096,6 +1096,8 @@ int64_t bp_join(const bp_source *src, const uint64_t *pgids, uint64_t n, uint8_t
             return -1;
         if (!f.leaf)
             return fail(err, E_WRONG_TYPE, pgids[i], BRANCH);
+        if (!i)
+            overflow = f.pages - 1;
         if (!f.count)
             continue;
         uint64_t more = items_size(&f, err);
@@ -1103,8 +1105,6 @@ int64_t bp_join(const bp_source *src, const uint64_t *pgids, uint64_t n, uint8_t
             return -1;
         size += more;
         count += f.count;
-        if (!i)
-            overflow = f.pages - 1;
     }
     if (!n || count > MAX_ITEMS)
         return fail(err, E_COUNT, n ? pgids[0] : 0, count);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -186,3 +187,12 @@ def test_bulk_calls_after_the_transaction_ended_raise_tx_closed(db: boltpy.DB) -
         bucket.delete_many([b"k"])
     with pytest.raises(boltpy.TxClosedError):
         list(bucket.get_many([b"k"]))
+
+
+@pytest.mark.parametrize("pairs", ["abc", [1, 2], [(b"k",)], [(b"k", b"v", b"w")], {b"k": 5}, [b"kv"]])
+def test_what_is_no_pair_of_bytes_is_a_type_error_that_says_so(db: boltpy.DB, pairs: Any) -> None:
+    with db.update() as tx:
+        bucket = tx.create_bucket(b"new")
+        with pytest.raises(TypeError, match="pairs|bytes-like"):
+            bucket.put_many(pairs)
+        assert list(bucket) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boltpy.changes import Changes, KeyOrder, Mark
+from boltpy.changes import Changes, KeyOrder, Mark, is_there
 from tests.boltpy.sizes import sized
 
 
@@ -20,7 +20,7 @@ def expected(changes: Changes, key: bytes | None, *, reverse: bool, inclusive: b
             return key is None or inclusive
         return found < key if reverse else found > key
 
-    return sorted(filter(belongs, changes), reverse=reverse)
+    return sorted((found for found in changes if is_there(changes[found]) and belongs(found)), reverse=reverse)
 
 
 def assert_in_order(order: KeyOrder, changes: Changes, keys: list[bytes | None]) -> None:
@@ -52,13 +52,19 @@ def test_keys_beside_one_that_is_there_or_not() -> None:
     assert list(order.beside(b"", reverse=True, inclusive=True)) == []
 
 
-def test_a_mark_keeps_its_key_in_the_order() -> None:
+def test_what_is_deleted_leaves_the_order_and_may_come_back() -> None:
     changes: Changes = {b"b": b"", b"a": b""}
     order = KeyOrder(changes)
     assert list(order.upward(None, inclusive=True)) == [b"a", b"b"]
     changes[b"a"] = Mark.DELETED
+    order.go(b"a")
     changes[b"c"] = Mark.NESTED
-    assert list(order.upward(None, inclusive=True)) == [b"a", b"b", b"c"]
+    changes[b"d"] = Mark.DELETED
+    assert list(order.upward(None, inclusive=True)) == [b"b", b"c"]
+    for key in (b"a", b"d"):
+        order.come_back(key)
+        changes[key] = b"again"
+    assert list(order.upward(None, inclusive=True)) == [b"a", b"b", b"c", b"d"]
 
 
 def test_the_largest_and_the_smallest_key_may_come_last() -> None:
@@ -105,11 +111,19 @@ def test_keys_that_come_a_few_at_a_time_are_all_in_order(arrival: str) -> None:
 KEYS = st.binary(min_size=1, max_size=3)
 
 
-@given(st.lists(st.tuples(st.lists(KEYS, max_size=30), st.none() | KEYS), max_size=12))
-def test_the_order_is_that_of_sorted_whatever_is_added_between(steps: list[tuple[list[bytes], bytes | None]]) -> None:
+@given(st.lists(st.tuples(st.lists(KEYS, max_size=30), st.lists(KEYS, max_size=20), st.none() | KEYS), max_size=12))
+def test_the_order_is_that_of_sorted_whatever_comes_and_goes_between(
+    steps: list[tuple[list[bytes], list[bytes], bytes | None]],
+) -> None:
     changes: Changes = {}
     order = KeyOrder(changes)
-    for added, probe in steps:
-        changes.update(dict.fromkeys(added, b""))
-        assert_in_order(order, changes, [probe, *added[:2]])
+    for added, deleted, probe in steps:
+        for key in added:
+            if isinstance(changes.get(key), Mark):
+                order.come_back(key)
+            changes[key] = b""
+        for key in deleted:
+            changes[key] = Mark.DELETED
+            order.go(key)
+        assert_in_order(order, changes, [probe, *added[:2], *deleted[:2]])
     assert_in_order(order, changes, [None])

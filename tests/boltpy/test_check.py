@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
 
 import boltpy
 from tests.boltpy.background import Background
-from tests.boltpy.rawfile import BRANCH_PAGE, LEAF_PAGE, RawFile
+from tests.boltpy.rawfile import BRANCH_PAGE, LEAF, LEAF_PAGE, RawFile
 from tests.conftest import OpenDB
 from tests.models import bucket_at
 
@@ -254,3 +255,23 @@ def test_strict_mode_stops_the_commit_that_would_build_on_damage(path: Path) -> 
             assert bucket_at(view, b"data").get(b"0000") == bytes(100)
     with boltpy.open(path) as db, db.update() as tx:  # without strict mode bbolt's habit: nobody looks
         bucket_at(tx, b"data").put(b"0000", b"change")
+
+
+def test_an_inline_bucket_holds_no_nested_one(open_db: OpenDB, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.db"
+    with boltpy.open(path) as db, db.update() as tx:
+        tx.create_bucket(b"victim").put_many((b"%04d" % i, bytes(100)) for i in range(300))
+        tx.create_bucket(b"inline").put(b"k", bytes(16))
+    raw = RawFile(path)
+    at = bytes(raw.data).rindex(b"k" + bytes(16)) - LEAF.size
+    assert LEAF.unpack_from(raw.data, at) == (0, 16, 1, 16)
+    LEAF.pack_into(raw.data, at, 1, 16, 1, 16)
+    struct.pack_into("<Q", raw.data, at + LEAF.size + 1, raw.bucket_root(b"victim"))
+    raw.save()
+    with boltpy.open(path) as db:
+        with db.view() as tx:
+            assert any("holds a nested bucket" in problem.text for problem in tx.check())
+        with db.update() as tx, pytest.raises(boltpy.CorruptError, match="holds a nested bucket"):
+            tx.delete_bucket(b"inline")
+        with db.view() as tx:
+            assert bucket_at(tx, b"victim").stats().key_n == 300

@@ -170,9 +170,13 @@ class TestRefusals:
         target.write_bytes(data[: 2 * 4096] + b"\xa5" * (len(data) - 2 * 4096))
         assert refuse(source, target, capsys).startswith(f"{target}: exists and is no empty database (page ")
 
-    @pytest.mark.parametrize("target", ["/dev/null", "."])
-    def test_a_device_or_a_folder(self, source: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["compact", str(source), "-o", target]) == 1
+    @pytest.mark.parametrize("kind", ["pipe", "folder"])
+    def test_a_pipe_or_a_folder(
+        self, source: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        target = tmp_path / kind
+        (os.mkfifo if kind == "pipe" else os.mkdir)(target)
+        assert main(["compact", str(source), "-o", str(target)]) == 1
         assert capsys.readouterr().err.startswith(f"Error: {target}: exists and is no empty database (")
 
     def test_an_empty_database_that_somebody_writes_to(

@@ -197,3 +197,35 @@ def test_one_read_transaction_may_be_used_by_several_threads_in_turn(open_db: Op
         assert Background(lambda: list(bucket_at(tx, b"b").keys())[-1]).result() == b"1999"
     Background(tx.rollback).result()
     assert db.stats().open_tx_n == 0
+
+
+@pytest.mark.parametrize("how", ["update", "batch"])
+def test_writers_take_turns_in_the_order_in_which_they_came(open_db: OpenDB, how: str) -> None:
+    db = open_db("a.db", no_sync=True, max_batch_delay=0)
+    stop = threading.Event()
+    turns = [0, 0]
+
+    def take_a_turn(who: int) -> None:
+        if how == "batch":
+            db.batch(lambda tx: tx.create_bucket_if_not_exists(b"b").put(b"%d" % who, b""))
+        else:
+            with db.update() as tx:
+                tx.create_bucket_if_not_exists(b"b").put(b"%d" % who, b"")
+        turns[who] += 1
+
+    def hog() -> None:
+        while not stop.is_set():
+            take_a_turn(0)
+
+    busy = Background(hog)
+    try:
+        while not turns[0]:
+            time.sleep(0.001)
+        before = turns[0]
+        for _ in range(50):
+            take_a_turn(1)
+        between = turns[0] - before
+    finally:
+        stop.set()
+        busy.result()
+    assert between < 200  # some go by while a waiter wakes; without turns it would be thousands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -261,3 +262,37 @@ def test_a_sink_that_does_not_count_gets_everything_and_ends(db: boltpy.DB) -> N
         whole = io.BytesIO()
         assert tx.write_to(Sink()) == tx.write_to(whole)  # type: ignore[arg-type]  # it is what people pass
     assert digest.digest() == hashlib.sha256(whole.getvalue()).digest()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "database in use"])
+def test_a_copy_takes_the_place_of_nothing_but_a_file_that_nobody_writes_to(
+    db: boltpy.DB, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "target"
+    with contextlib.ExitStack() as used:
+        if kind == "pipe":
+            os.mkfifo(target)
+        elif kind == "folder":
+            target.mkdir()
+        else:
+            used.enter_context(boltpy.open(target))
+        before = target.stat()
+        error = boltpy.LockTimeoutError if kind == "database in use" else FileExistsError
+        with db.view() as tx, pytest.raises(error, match="target"):
+            tx.copy_file(target)
+        after = target.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_copy_may_take_the_place_of_a_database_that_is_only_read(db: boltpy.DB, tmp_path: Path) -> None:
+    target = tmp_path / "target.db"
+    boltpy.open(target).close()
+    with db.update() as tx:
+        tx.create_bucket(b"b")
+    with boltpy.open(target, read_only=True) as reader, db.view() as tx:
+        tx.copy_file(target)
+        with reader.view() as old:
+            assert old.bucket(b"b") is None
+    with boltpy.open(target) as copy, copy.view() as tx:
+        assert tx.bucket(b"b") is not None

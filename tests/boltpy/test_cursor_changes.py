@@ -6,7 +6,11 @@ A cursor stands at a key. What happens to that key or its neighbours changes wha
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -206,3 +210,38 @@ def test_random_moves_and_changes_agree_with_a_sorted_model(tx: boltpy.Tx) -> No
             assert item == expected
             at = at if item is None else item[0]
     assert list(bucket.items()) == model.items()
+
+
+@pytest.mark.parametrize("how", ["first", "last", "seek", "iterator", "reversed"])
+def test_taking_item_after_item_from_one_end_walks_over_none_of_them_twice(db: boltpy.DB, how: str) -> None:
+    count = 2000
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many((b"%05d" % i, b"v") for i in range(count))
+    with db.update() as tx:
+        bucket = bucket_at(tx, b"b")
+        bucket.put_many((b"%05d+" % i, b"new") for i in range(0, count, 2))
+        cursor = bucket.cursor()
+        looks: dict[str, Callable[[], bytes | None]] = {
+            "first": lambda: (cursor.first() or (None,))[0],
+            "last": lambda: (cursor.last() or (None,))[0],
+            "seek": lambda: (cursor.seek(b"0") or (None,))[0],
+            "iterator": lambda: next(iter(bucket), None),
+            "reversed": lambda: next(reversed(bucket), None),
+        }
+        everything = sorted(bucket)
+        taken = []
+        lines = Counter[str]()
+
+        def count_lines(frame: FrameType, event: str, value: object) -> Any:
+            lines[event] += 1
+            return count_lines
+
+        sys.settrace(count_lines)
+        try:
+            while (key := looks[how]()) is not None:
+                taken.append(key)
+                bucket.delete(key)
+        finally:
+            sys.settrace(None)
+    assert taken == (everything[::-1] if how in ("last", "reversed") else everything)
+    assert lines["line"] < 500 * len(taken)

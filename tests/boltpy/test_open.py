@@ -5,13 +5,14 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import boltpy
+from boltpy.options import OptionChanges
 from tests.boltpy.rawfile import NO_FREELIST, RawFile
 from tests.conftest import OpenDB
 from tests.models import bucket_at
@@ -310,3 +311,33 @@ def test_no_way_to_sync_or_grow_loses_data(open_db: OpenDB, options: dict[str, A
     db.close()
     with open_db("a.db", **options).view() as tx:
         assert dict(bucket_at(tx, b"b").items()) == {b"%d" % i: bytes(10_000) for i in range(10)}
+
+
+def test_the_keywords_known_to_type_checkers_are_the_options() -> None:
+    assert list(OptionChanges.__annotations__) == [field.name for field in fields(boltpy.Options)]
+
+
+def test_options_that_are_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"options is .*Options\("):
+        boltpy.open(tmp_path / "a.db", options={"page_size": 4096})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length", [80, 4096, 10_000, 3 * 4096, 4 * 4096 - 1])
+def test_a_file_whose_making_was_cut_short_is_made_anew(open_db: OpenDB, tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.db"
+    boltpy.open(path, page_size=4096).close()
+    os.truncate(path, length)
+    db = open_db("a.db")
+    with db.update() as tx:
+        tx.create_bucket(b"b")
+
+
+def test_a_file_that_holds_a_commit_is_never_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with boltpy.open(path, page_size=4096) as db, db.update():
+        pass
+    os.truncate(path, 3 * 4096)
+    cut = path.read_bytes()
+    with pytest.raises(boltpy.DatabaseError):
+        boltpy.open(path)
+    assert path.read_bytes() == cut

@@ -38,3 +38,26 @@ def test_a_forked_child_that_closes_the_database_leaves_the_parent_its_lock(db: 
     os.waitpid(child, 0)
     with pytest.raises(boltpy.LockTimeoutError):
         boltpy.open(db.path, timeout=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_can_neither_begin_nor_commit(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"k", b"parent")
+    tx = db.begin(writable=True)
+    bucket_at(tx, b"b").put(b"k", b"child")
+    acts: list[Callable[[], object]] = [db.begin, tx.commit, lambda: db.begin(writable=True), db.sync]
+    child = os.fork()
+    if not child:
+        refused = 0
+        try:
+            for act in acts:
+                with pytest.raises(boltpy.DatabaseNotOpenError, match="forked; open the file anew"):
+                    act()
+                refused += 1
+        finally:
+            os._exit(refused)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == len(acts)
+    tx.rollback()
+    with db.view() as tx:
+        assert bucket_at(tx, b"b").get(b"k") == b"parent"
