@@ -272,10 +272,10 @@ class Merger:
         freed = array("Q")
         if lib.bp_start(m, tree, changes.n, threshold, inline_max, touch):
             raise _error(m.err)
-        # Most buckets of small commits need no page of their own: the pool is handed out when it is asked for.
+        # A bucket that is inline mostly stays so and needs no page: the pool is handed out when it is asked for.
         m.pool_n = m.hwm_limit = 0
-        pooled = False
-        answer: int = lib.bp_merge_run(m, changes.items)
+        pooled = bool(tree.root)
+        answer: int = self._run(changes) if pooled else lib.bp_merge_run(m, changes.items)
         while answer not in (_DONE, _UNCHANGED):
             if answer == _OUT:
                 self._take_freed(freed)
@@ -309,15 +309,17 @@ class Merger:
         return answer
 
     def _take_freed(self, freed: array[int]) -> None:
-        if not self._m.freed_n:
-            return
-        spans = array("Q", ffi.buffer(self._freed, self._m.freed_n * _SPAN.size)[:])
-        counts = spans[1::2]
-        if counts.count(1) == len(counts):
-            freed.extend(spans[::2])
-        else:
-            for pgid, count in zip(spans[::2], counts, strict=True):
-                freed.extend(range(pgid, pgid + count))
+        n = self._m.freed_n
+        if n == 1 and self._freed[0].count == 1:  # the usual case of a small commit
+            freed.append(self._freed[0].pgid)
+        elif n:
+            spans = array("Q", ffi.buffer(self._freed, n * _SPAN.size)[:])
+            counts = spans[1::2]
+            if counts.count(1) == n:
+                freed.extend(spans[::2])
+            else:
+                for pgid, count in zip(spans[::2], counts, strict=True):
+                    freed.extend(range(pgid, pgid + count))
         self._m.freed_n = 0
 
     def _fail(self, answer: int, changes: Changes) -> None:
