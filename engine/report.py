@@ -1,6 +1,6 @@
-"""A survey as text for people and as JSON for programs.
+"""A survey, an entity and statistics as text for people, and as JSON for programs.
 
-Neither shows what could open a door: the hashes of tokens are cut short, passwords are left out.
+None of it shows what could open a door: the hashes of tokens are cut short, passwords are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, Final
 from .gojson import Raw
 from .models import DockerRegistryAuth, Event, RunRegistryKey, Token, TriggerEvent
 from .survey import NamespaceSurvey, PipelineSurvey, RunSurvey, Survey
+from .tools.statistics import KindStatistics, Statistics
+from .tools.walking import safe
 from .wire import struct_of
 
 Paint = Callable[[str, str], str]
@@ -39,6 +41,9 @@ _NESTED_AT_MOST: Final = 100
 _CELL_COLUMNS: Final = 60
 _LAST_CELL_COLUMNS: Final = 100
 _NOTHING: Final = "-"
+_TIME_MEMBERS: Final = frozenset(
+    {"created", "deleted", "started", "ended", "updated", "received", "processed", "emitted", "last_run_time"}
+)
 
 
 def plain(text: str, style: str) -> str:
@@ -99,6 +104,27 @@ def _shown(value: Any) -> Any:
     return value
 
 
+def statistics_json(found: Statistics) -> dict[str, Any]:
+    """Statistics as one JSON object; times are epoch milliseconds, null where there is none."""
+    return {
+        "size": found.size,
+        "page_size": found.page_size,
+        "buckets": found.buckets,
+        "kinds": {
+            name: {
+                "count": counted.count,
+                "bytes": counted.size,
+                "unreadable": counted.unreadable,
+                "oldest": counted.oldest,
+                "newest": counted.newest,
+                "states": dict(sorted(counted.states.items())),
+            }
+            for name, counted in found.kinds.items()
+        },
+        "other": {"count": found.other_count, "bytes": found.other_size},
+    }
+
+
 def _without_record(namespaces: Iterable[NamespaceSurvey]) -> Iterator[list[str | int]]:
     for namespace in namespaces:
         if namespace.record is None:
@@ -126,6 +152,29 @@ def as_text(found: Survey, paint: Paint = plain) -> Iterator[str]:
     heads = ["REGISTRY", "USER", "CREATED (UTC)"]
     yield from _section("docker registries", heads, map(_docker_registry, found.docker_registries), paint)
     yield from _section("events", ["ID", "KIND", "EMITTED (UTC)", "ABOUT"], map(_event, found.events), paint)
+
+
+def entity_text(entity: Any) -> Iterator[str]:
+    """One entity as lines of text, a line for each member of its JSON."""
+    members = _stored([entity])[0]
+    width = max(map(_columns, members), default=0)
+    for name, value in members.items():
+        if isinstance(value, int) and not isinstance(value, bool) and name in _TIME_MEMBERS:
+            shown = f"{_time(value)} UTC ({value})" if value else _NOTHING
+        elif isinstance(entity, Token) and name == "hash":
+            shown = _short_hash(value)
+        else:
+            shown = safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        yield f"{safe(name)}{' ' * (width - _columns(name))}  {shown}".rstrip()
+
+
+def statistics_text(found: Statistics, paint: Paint = plain) -> Iterator[str]:
+    """Statistics as lines of text: a row for each kind, then the states."""
+    heads = ["KIND", "COUNT", "BYTES", "OLDEST (UTC)", "NEWEST (UTC)", "STATES"]
+    rows = [_counted(name, counted) for name, counted in found.kinds.items()]
+    rows.append(["(other pairs)", str(found.other_count), str(found.other_size), "", "", ""])
+    yield from _table(heads, rows, paint)
+    yield f"{found.buckets} buckets in {found.size} bytes, pages of {found.page_size}"
 
 
 def _namespace(namespace: NamespaceSurvey, paint: Paint) -> Iterator[str]:
@@ -221,6 +270,14 @@ def _event(event: Event) -> list[str]:
     return [str(event.event_id), event.kind, _time(event.emitted), about]
 
 
+def _counted(name: str, counted: KindStatistics) -> list[str]:
+    states = [f"{state or '(none)'} {count}" for state, count in sorted(counted.states.items())]
+    if counted.unreadable:
+        states.append(f"(unreadable) {counted.unreadable}")
+    times = [_NOTHING if time is None else _time(time) for time in (counted.oldest, counted.newest)]
+    return [name, str(counted.count), str(counted.size), *times, ", ".join(states)]
+
+
 # Cells.
 
 
@@ -257,10 +314,7 @@ def _span(started: int, ended: int) -> tuple[str, str, str]:
 
 def _cell(text: str, columns: int = _CELL_COLUMNS) -> str:
     """Text that is safe to print and not too wide: what a terminal might obey is shown as its escape."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text[: columns + 1]
-    )
+    shown = safe(text[: columns + 1])
     if _columns(shown) <= columns:
         return shown
     while _columns(shown) > columns - 3:

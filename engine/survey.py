@@ -14,7 +14,7 @@ from os import PathLike
 import boltpy
 
 from .bolt_queries import read_registrations
-from .errors import EngineError, RecordError
+from .errors import RecordError
 from .models import (
     DockerRegistryAuth,
     Event,
@@ -27,8 +27,9 @@ from .models import (
     TriggerEvent,
     decode,
 )
-from .places import EVENTS, REGISTRY
+from .places import EVENTS
 from .storm import Records, find_bucket, key_of, open_database, text_of_key
+from .tools.walking import require_gofers
 
 
 @dataclass(slots=True)
@@ -79,10 +80,7 @@ def survey(path: str | PathLike[str]) -> Survey:
         OSError: It can not be opened.
     """
     with open_database(path) as db, db.view() as tx:
-        names = {text_of_key(name) for name, _ in tx.buckets()}
-        if names.isdisjoint({REGISTRY, EVENTS, "Namespace"}):
-            kind = "Gofer's object or secret store" if "root" in names else "another program's"
-            raise EngineError(f"not Gofer's main database but {kind}: it has no bucket {REGISTRY}, events or Namespace")
+        require_gofers(tx)
         return Survey(
             namespaces=_namespaces(tx),
             registrations=list(read_registrations(tx)),

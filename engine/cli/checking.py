@@ -1,0 +1,101 @@
+"""The command that looks for faults, and mends them: check."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ..tools.checking import check
+from ..tools.findings import REMEDIES, Finding
+from ..tools.repair import repair
+from ..tools.walking import open_gofers
+from .output import Output, Progress, ReaderLeftError
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    command = commands.add_parser(
+        "check",
+        help="check a file, or write a mended copy of it",
+        description="Check pages, indexes, counters, records and how they fit together. Errors are what --repair "
+        "mends; notes are odd, but Gofer lives with them. The exit code is 1 if there are errors.",
+    )
+    command.add_argument("file", metavar="FILE", help="the database file, which is only read")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument(
+        "--repair",
+        metavar="OUTPUT",
+        help="write a mended copy: indexes made anew from the records, counters raised, and what can not be read moved "
+        "into a bucket of its own. The exit code is 1 if the copy has errors. A file that holds something is refused",
+    )
+    command.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace, out: Output) -> int:
+    report = _Report(out, as_json=options.json, mends=options.repair is not None)
+    with open_gofers(options.file) as db, db.view() as tx:
+        with Progress("check") as progress:
+            for finding in check(tx, progress.tick):
+                report.add(finding)
+        if options.repair is not None:
+            with Progress("repair") as progress:
+                repair(tx, options.repair, progress.tick)
+    left = list(_errors_in(options.repair)) if options.repair is not None else []
+    report.end(options.repair, left)
+    return 1 if (left if options.repair is not None else report.errors) else 0
+
+
+def _errors_in(path: str) -> Iterator[Finding]:
+    with open_gofers(path) as db, db.view() as tx, Progress("check") as progress:
+        yield from (finding for finding in check(tx, progress.tick) if finding.is_error)
+
+
+class _Report:
+    """Prints what is found; as JSON, at the end."""
+
+    def __init__(self, out: Output, *, as_json: bool, mends: bool) -> None:
+        self.errors = 0
+        self.notes = 0
+        self._out = out
+        self._as_json = as_json
+        self._mends = mends
+        self._found: list[dict[str, str]] = []
+
+    def add(self, finding: Finding) -> None:
+        if finding.is_error:
+            self.errors += 1
+        else:
+            self.notes += 1
+        mended = REMEDIES[finding.name] if self._mends and finding.is_error else ""
+        if self._as_json:
+            self._found.append(_members(finding) | ({"mended": mended} if mended else {}))
+        else:
+            self._line(f"{finding} -> {mended}" if mended else str(finding))
+
+    def end(self, copy: str | None, left: list[Finding]) -> None:
+        """Sum up. Args: `copy`, the mended copy, if one was made; `left`, the errors in it."""
+        if self._as_json:
+            summary: dict[str, Any] = {"errors": self.errors, "notes": self.notes, "findings": self._found}
+            if copy is not None:
+                summary |= {"copy": copy, "left": [_members(finding) for finding in left]}
+            self._line(json.dumps(summary, indent=2))
+            return
+        self._line("OK" if not self.errors + self.notes else f"{self.errors} errors, {self.notes} notes")
+        if copy is not None:
+            for finding in left:
+                self._line(f"left in the copy: {finding}")
+            self._line(f"{copy}: {len(left)} errors left" if left else f"{copy}: a copy without errors")
+
+    def _line(self, text: str) -> None:
+        # Errors are errors, whether somebody reads them to their end or not.
+        try:
+            self._out.line(text)
+        except ReaderLeftError:
+            self._out = Output(None)
+
+
+def _members(finding: Finding) -> dict[str, str]:
+    level = "error" if finding.is_error else "note"
+    return {"level": level, "name": finding.name, "place": finding.place, "text": finding.text}
