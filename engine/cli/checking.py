@@ -82,11 +82,12 @@ class _Report:
                 summary |= {"copy": copy, "left": [_members(finding) for finding in left]}
             self._line(json.dumps(summary, indent=2))
             return
-        self._line("OK" if not self.errors + self.notes else f"{self.errors} errors, {self.notes} notes")
+        found = f"{_counted(self.errors, 'error')}, {_counted(self.notes, 'note')}"
+        self._line(found if self.errors + self.notes else "OK")
         if copy is not None:
             for finding in left:
                 self._line(f"left in the copy: {finding}")
-            self._line(f"{copy}: {len(left)} errors left" if left else f"{copy}: a copy without errors")
+            self._line(f"{copy}: {_counted(len(left), 'error')} left" if left else f"{copy}: a copy without errors")
 
     def _line(self, text: str) -> None:
         # Errors are errors, whether somebody reads them to their end or not.
@@ -94,6 +95,10 @@ class _Report:
             self._out.line(text)
         except ReaderLeftError:
             self._out = Output(None)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _members(finding: Finding) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import Final, TextIO
 import boltpy
 
 from ..errors import EngineError
+from ..tools.walking import safe
 
 _INTERRUPTED: Final = 128 + 2  # as shells count a program that SIGINT ended
 _SECONDS_BETWEEN: Final = 0.1
@@ -152,9 +153,10 @@ def fail(place: str, error: Exception) -> int:
     else:
         reason = str(error)
     reason = " ".join(reason.split()) or type(error).__name__
+    text = safe(reason if place and place in reason else f"{place}: {reason}")
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"gofer-db: {reason}\n" if place and place in reason else f"gofer-db: {place}: {reason}\n")
+            sys.stderr.write(f"gofer-db: {text}\n")
         except OSError:
             _give_up(sys.stderr)
     return 1

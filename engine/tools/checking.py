@@ -15,16 +15,13 @@ from ..errors import EngineError, RecordError
 from ..models import Event, Run, RunRegistryKey, decode
 from ..places import EVENTS, REGISTRY
 from ..storm import key_of, read_version, text_of_key
-from ..storm.layout import DATABASE, IDS, METADATA, RESERVED
+from ..storm.layout import DATABASE, IDS, METADATA
 from .findings import Finding, finding
 from .indexes import Comparison, Fault, index_faults
-from .kinds import Kind, Path, kind_at
-from .pieces import CODEC, CODEC_KEY
+from .kinds import ASIDE, Kind, Path, kind_at
+from .pieces import CODEC, CODEC_KEY, INDEX
 from .relations import Relations
 from .walking import Walk, is_late
-
-ASIDE: Final = b"__gofer_db_set_aside"
-"""The bucket in which a repair keeps what it can not mend, under its own path."""
 
 COUNTED_AT_MOST: Final = 2**53
 """No counter comes farther: a higher number was given by hand."""
@@ -84,9 +81,13 @@ def counter_of(stored: bytes | None) -> int:
 def in_use(bucket: boltpy.Bucket, kind: Kind | None) -> bool:
     """Whether storm has stored something in a bucket. Others are levels that have the name of a class by chance."""
     return any(
-        value is not None or (kind is not None and kind.marks is not None and key.startswith(RESERVED.encode()))
+        value is not None or (kind is not None and kind.marks is not None and _is_storms(key))
         for key, value in bucket.items()
     )
+
+
+def _is_storms(name: bytes) -> bool:
+    return name == METADATA or name.startswith(INDEX)
 
 
 def highest_number(bucket: boltpy.Bucket, kind: Kind) -> int:
@@ -229,7 +230,7 @@ class _Checked:
 
     def _is_index(self) -> bool:
         own = self._path[:-1] if self._path[-1:] == (IDS,) else self._path
-        return len(own) > 1 and own[-1].startswith(b"__storm_index_")
+        return len(own) > 1 and own[-1].startswith(INDEX)
 
     def _stale(self, kind: Kind) -> Iterator[Finding]:
         """An index that Gofer left behind when it dropped it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from os import PathLike
 
+import boltpy
+
 from ..errors import EngineError
 from ..storm.files import open_database
 from .filling import new_file
@@ -70,7 +72,7 @@ def import_lines(lines: Iterable[bytes], path: str | PathLike[str]) -> int:
                     ended = True
                 else:
                     filler.put(piece)
-            except EngineError as error:
+            except (EngineError, boltpy.LimitError, boltpy.BucketError) as error:
                 raise EngineError(f"line {number}: {error}") from None
         if not ended:
             raise EngineError("the export is empty" if not number else f"line {number}: the export has no end")

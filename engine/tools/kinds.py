@@ -33,6 +33,9 @@ Path = tuple[bytes, ...]
 Key = list[str | int]
 """What names an entity: names of the levels around it, then its id."""
 
+ASIDE: Final = b"__gofer_db_set_aside"
+"""What the name of a bucket begins with in which a repair keeps what it can not mend, under its old path."""
+
 _NUMBERS: Final = ("run_id", "run")
 
 
@@ -103,6 +106,8 @@ class Kind:
     def key_at(self, path: Path, key: bytes) -> Key | None:
         """The key of the entity that is stored there; None where words can not say it exactly."""
         parts: Key
+        if self.is_numbered and len(key) != 8:
+            return None
         if self.entity is RunRegistryKey:
             try:
                 found = decode(RunRegistryKey, key)
@@ -152,11 +157,13 @@ _BY_BUCKET: Final = {
 
 def kind_at(path: Path) -> Kind | None:
     """What the pairs in a bucket are; None if they are no entities."""
+    if not path or path[0].startswith(ASIDE):
+        return None
     if path == (REGISTRY.encode(),):
         return KINDS["registration"]
     if path == (EVENTS.encode(),):
         return KINDS["event"]
-    kind = _BY_BUCKET.get((len(path), path[-1])) if path else None
+    kind = _BY_BUCKET.get((len(path), path[-1]))
     # Only what Go prints for a number is a run's level.
     return None if kind is KINDS["task_run"] and _number(path[2]) is None else kind
 

@@ -11,6 +11,7 @@ An entity is a line of its own kind if its words lead back to the very same byte
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -161,8 +162,8 @@ def _split(line: bytes) -> tuple[Members, bytes]:
             members[key], value = None, stored
             continue
         try:
-            members[key] = gojson.quick(stored)
-        except Unusual:
+            members[key] = json.loads(stored)
+        except (ValueError, RecursionError):
             raise EngineError(f"the member {key!r} can not be understood") from None
     return members, value
 

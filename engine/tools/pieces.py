@@ -18,7 +18,8 @@ from .walking import Walk
 
 CODEC_KEY = b"codec"
 CODEC = b"json"
-_INDEX = b"__storm_index_"
+INDEX = b"__storm_index_"
+"""What the names of index buckets begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def pieces_of(tx: boltpy.Tx) -> Iterator[Piece]:
 
 def go_name_of(mark: Mark) -> str:
     """Go's name of a field with an index."""
-    return mark.index_name.removeprefix(_INDEX).decode()
+    return mark.index_name.removeprefix(INDEX).decode()
 
 
 def _metadata(bucket: boltpy.Bucket, kind: Kind | None) -> tuple[bool, int | None]:

@@ -20,10 +20,10 @@ from ..storm import key_of, read_version
 from ..storm.files import VERSION
 from ..storm.layout import DATABASE, IDS, METADATA, VERSION_KEY, Mark
 from ..wire import encode
-from .checking import ASIDE, counter_of, highest_number, id_differs, id_text, in_use, registration_fault
+from .checking import counter_of, highest_number, id_differs, id_text, in_use, registration_fault
 from .filling import Filler, new_file
 from .indexes import readable
-from .kinds import Kind, Path, kind_at
+from .kinds import ASIDE, Kind, Path, kind_at
 from .pieces import CODEC, CODEC_KEY, BucketPiece, PairPiece, Piece, go_name_of
 from .walking import Walk, is_late
 
