@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help build test deep lint format types
+.PHONY: help build test deep bench lint format types
 
 help:
-	@echo "make build | test | deep | lint | format | types"
+	@echo "make build | test | deep | bench | lint | format | types"
 
 build: .venv/ready
 
@@ -22,6 +22,10 @@ test: build
 # The state machine with far more examples, freshly drawn each time: for a night, not for each change.
 deep: build
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n auto --timeout=0 tests/property
+
+# Beside the peers, for some minutes; `make bench ARGUMENTS=--quick` for a glance.
+bench: build
+	$(BIN)/python -m benchmarks run $(ARGUMENTS)
 
 lint: build
 	$(BIN)/ruff check

@@ -1,0 +1,136 @@
+"""The command line `python -m benchmarks`.
+
+Exit codes: 0 all is well; 1 an error, told in one line, or peers that read different things; 2 wrong usage; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+from .catalogue import WORKLOADS, chosen
+from .machine import described, load
+from .peers import OURS, PEERS, missing
+from .plot import NoMatplotlibError, draw
+from .progress import Progress
+from .results import ResultError, Results
+from .runner import Runner
+from .table import markdown
+
+_INTERRUPTED = 130
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks", description="boltpy beside other embedded databases")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="measure, and print a table")
+    run.set_defaults(command=_run)
+    run.add_argument("--quick", action="store_true", help="a tenth of everything, in one round: no spread is known")
+    run.add_argument("--large", action="store_true", help="also what needs 10 million pairs or files of 1 GB")
+    run.add_argument("--only", metavar="NAME", action="append", default=[], help="a workload, or the beginning of some")
+    run.add_argument("--peers", default="go,lmdb,sqlite3,pure", help="peers to compare with (default: %(default)s)")
+    run.add_argument("--output", metavar="FILE.json", help="keep the results, for `table` and `plot`")
+    run.add_argument("--rounds", type=_whole, help="times that each peer runs (default: 3, with --quick 1)")
+    run.add_argument("--folder", help="where the files are while they are measured (default: the temporary folder)")
+    for name, what in (
+        ("keys", "bytes of a key"),
+        ("values", "bytes of a value"),
+        ("count", "pairs in the file"),
+        ("batch", "pairs in a transaction"),
+    ):
+        run.add_argument(f"--{name}", type=_whole, help=f"{what}, for all workloads whose name says no size")
+
+    names = commands.add_parser("list", help="print the workloads")
+    names.set_defaults(command=_list)
+
+    table = commands.add_parser("table", help="print results as Markdown")
+    table.set_defaults(command=_table)
+    table.add_argument("file", metavar="FILE.json")
+
+    plot = commands.add_parser("plot", help="draw results")
+    plot.set_defaults(command=_plot)
+    plot.add_argument("file", metavar="FILE.json")
+    plot.add_argument("-o", "--output", metavar="FILE.png", required=True)
+    return parser
+
+
+def _run(arguments: argparse.Namespace, out: TextIO) -> int:
+    results = measure(arguments)
+    if arguments.output:
+        results.write(arguments.output)
+    out.write(markdown(results))
+    wrong = any("differ" in series.problem for it in results.measured for series in it.series.values())
+    return 1 if wrong else 0
+
+
+def measure(arguments: argparse.Namespace) -> Results:
+    """Run what the arguments of `run` say.
+
+    Raises:
+        ValueError: A name or a size is wrong.
+    """
+    sizes = {name: getattr(arguments, name) for name in ("keys", "values", "count", "batch")}
+    workloads = [it.sized(**sizes) for it in chosen(arguments.only, large=arguments.large)]
+    if arguments.quick:
+        workloads = [it.quick() for it in workloads]
+    names = [name for name in arguments.peers.split(",") if name and name != OURS]
+    unknown = [name for name in names if name not in PEERS]
+    if unknown:
+        raise ValueError(f"no peer is called {unknown[0]!r}; they are {', '.join(PEERS)}")
+    left_out = {name: reason for name in names if (reason := missing(name))}
+    peers = [PEERS[OURS], *(PEERS[name] for name in names if name not in left_out)]
+    results = Results(described(), {peer.name: peer.title for peer in peers}, left_out, [])
+    for name, reason in left_out.items():
+        sys.stderr.write(f"missing: {name}: {reason}\n")
+    with TemporaryDirectory(prefix="boltpy-bench-", dir=arguments.folder) as folder:
+        runner = Runner(Path(folder), peers, arguments.rounds or (1 if arguments.quick else 3))
+        with Progress(runner.steps() * len(workloads), sys.stderr) as progress:
+            results.measured += [runner.measure(it, progress) for it in workloads]
+    results.machine["load at the end"] = load()
+    return results
+
+
+def _list(_arguments: argparse.Namespace, out: TextIO) -> int:
+    for it in WORKLOADS:
+        out.write(f"{it.name:24} {it.named()}{' (with --large)' if it.large else ''}\n")
+    return 0
+
+
+def _table(arguments: argparse.Namespace, out: TextIO) -> int:
+    out.write(markdown(Results.read(arguments.file)))
+    return 0
+
+
+def _plot(arguments: argparse.Namespace, _out: TextIO) -> int:
+    draw(Results.read(arguments.file), arguments.output)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> int:
+    """Run one command and return the exit code, as the top of this file says.
+
+    Args:
+        arguments: The words after the program's name; None takes those of the process.
+        out: Where to print; None is the process's output.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.command(parsed, sys.stdout if out is None else out)
+    except (ValueError, ResultError, NoMatplotlibError, OSError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code

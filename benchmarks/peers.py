@@ -1,0 +1,76 @@
+"""The peers: which there are, how to start one's process, and why one is missing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+
+from tests.interop.peer import GOFER_SOURCES, PeerUnavailableError
+
+from .building import ROOT, built
+from .workload import Workload
+
+OURS = "boltpy"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Something that does workloads.
+
+    Attributes:
+        name: What `--peers` takes.
+        title: What tables and charts show.
+        store: What its process is told to use.
+        files: Peers of one word here begin with the same prepared file.
+        rounds: The most rounds that it takes part in.
+    """
+
+    name: str
+    title: str
+    store: str
+    files: str
+    rounds: int = sys.maxsize
+
+
+PEERS = {
+    it.name: it
+    for it in (
+        Peer(OURS, "boltpy", "boltpy", "boltpy"),
+        Peer("go", "Go bbolt", "go", "go"),
+        Peer("lmdb", "py-lmdb", "lmdb", "lmdb"),
+        Peer("sqlite3", "sqlite3", "sqlite3", "sqlite3"),
+        # Many times slower than the others: more than one round would be most of the time.
+        Peer("pure", "boltpy, pure", "boltpy", "boltpy", rounds=1),
+    )
+}
+
+
+@cache
+def missing(name: str) -> str:
+    """Return why a peer can not be measured here, "" if it can. Builds what is to be built."""
+    if name == "go":
+        try:
+            built()
+            built(GOFER_SOURCES)
+        except PeerUnavailableError as reason:
+            return str(reason)
+    if name == "lmdb" and find_spec("lmdb") is None:
+        return "the package lmdb is not installed (pip install -e '.[bench]')"
+    return ""
+
+
+def command(peer: Peer, workload: Workload) -> list[str]:
+    """Return what starts the peer's process."""
+    if workload.task == "replay":
+        return [sys.executable, "-m", "benchmarks.replay"]
+    return [str(built())] if peer.name == "go" else [sys.executable, "-m", "benchmarks.worker"]
+
+
+def environment(peer: Peer) -> dict[str, str]:
+    """Return the environment of the peer's process."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    found = {**os.environ, "PYTHONPATH": path}
+    return {**found, "BOLTPY_HOT": "py"} if peer.name == "pure" else found

@@ -1,0 +1,81 @@
+"""Runs one job in a process of its own, and watches how much memory it takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .job import Answer, Job
+
+_LIMIT_SECONDS = 3600
+_SAMPLE_SECONDS = 0.002
+
+
+class FailedError(Exception):
+    """The process ended without an answer; the text is the end of what it said."""
+
+
+class Watch:
+    """The most memory of a process that no file stands behind, looked at from outside. Linux only: it reads /proc."""
+
+    def __init__(self, pid: int) -> None:
+        self.peak = 0  # bytes
+        self._status = Path(f"/proc/{pid}/status")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self._thread.start()
+
+    def _sample(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            try:
+                lines = self._status.read_text().splitlines()
+            except OSError:
+                return
+            for line in lines:
+                if line.startswith("RssAnon:"):
+                    self.peak = max(self.peak, 1024 * int(line.split()[1]))
+
+    def end(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+        self._thread.join()
+
+
+def work(job: Job, command: Sequence[str], environment: Mapping[str, str], *, watch: bool) -> tuple[Answer, int]:
+    """Do a job in a new process.
+
+    Args:
+        job: What to do.
+        command: Starts the process.
+        environment: Its environment.
+        watch: Whether to look at its memory; looking costs it a little time.
+
+    Returns:
+        Its answer, and its peak of memory in bytes (0 without `watch`).
+
+    Raises:
+        FailedError: It gave no answer.
+    """
+    begun = time.monotonic()
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(environment)
+    )
+    watching = Watch(process.pid) if watch else None
+    try:
+        out, said = process.communicate(json.dumps(job.as_json()), timeout=_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise FailedError(f"no answer after {time.monotonic() - begun:.0f} seconds") from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+        if watching is not None:
+            watching.end()
+    if process.returncode != 0:
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise FailedError(f"exit code {process.returncode}: {last[0]}")
+    return Answer(**json.loads(out)), watching.peak if watching is not None else 0

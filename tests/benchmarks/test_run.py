@@ -1,0 +1,165 @@
+"""Whole runs, in processes as they are: small ones, beside sqlite3 and our own pure mode, and beside Go where it is."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cli, peers
+from benchmarks.building import built
+from benchmarks.catalogue import WORKLOADS
+from benchmarks.job import MEASURE, Job
+from benchmarks.peers import PEERS
+from benchmarks.process import FailedError, work
+from benchmarks.progress import Progress
+from benchmarks.results import Results
+from benchmarks.runner import Runner
+from tests.interop.peer import PeerUnavailableError
+
+TINY = {
+    it.name: replace(it, count=200, ops=min(it.ops, 20), batch=min(it.batch, 50), values=min(it.values, 40))
+    for it in WORKLOADS
+}
+
+
+def quiet() -> Progress:
+    return Progress(0, io.StringIO())
+
+
+def needs_go() -> None:
+    try:
+        built()
+    except PeerUnavailableError as reason:
+        if os.environ.get("BOLTPY_REQUIRE_GO") == "1":
+            pytest.fail(f"BOLTPY_REQUIRE_GO=1, but {reason}")
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("name", [it.name for it in WORKLOADS if not it.large])
+def test_go_reads_what_boltpy_reads(name: str, tmp_path: Path) -> None:
+    needs_go()
+    found = Runner(tmp_path, [PEERS["boltpy"], PEERS["go"]], 1).measure(TINY[name], quiet())
+    assert [series.problem for series in found.series.values()] == ["", ""]
+    assert found.series["boltpy"].reads == found.series["go"].reads
+
+
+@pytest.mark.parametrize("name", ["put-ordered", "get-random", "delete-random", "commit-sync"])
+def test_peers_in_python_take_part(name: str, tmp_path: Path) -> None:
+    others = [PEERS["boltpy"], PEERS["sqlite3"], PEERS["lmdb"], PEERS["pure"]]
+    found = Runner(tmp_path, others, 2).measure(TINY[name], quiet())
+    assert {peer: series.problem for peer, series in found.series.items()} == dict.fromkeys(found.series, "")
+    assert [len(series.values) for series in found.series.values()] == [2, 2, 2, 1]
+    assert found.series["pure"].versions["HOT"] == "py"
+
+
+def test_memory_is_watched_from_outside(tmp_path: Path) -> None:
+    found = Runner(tmp_path, [PEERS["boltpy"]], 1).measure(TINY["memory-tx"], quiet())
+    if Path("/proc/self/status").exists():
+        assert 2**20 < found.series["boltpy"].median < 2**30
+    else:
+        assert found.series["boltpy"].problem == "the system does not tell how much memory a process has"
+
+
+def test_a_run_keeps_its_results_and_prints_a_table(tmp_path: Path) -> None:
+    out, kept = io.StringIO(), tmp_path / "results.json"
+    words = ["--quick", "--only", "scan", "--only", "commit-no-sync", "--count", "500", "--values", "50"]
+    code = cli.main(["run", *words, "--peers", "sqlite3", "--folder", str(tmp_path), "--output", str(kept)], out)
+    assert code == 0
+    assert "| scan of all pairs |" in out.getvalue()
+    results = Results.read(str(kept))
+    assert list(results.peers) == ["boltpy", "sqlite3"]
+    assert [it.name for it in results.measured] == ["commit-no-sync", "scan"]
+    assert results.measured[0].sizes["values"] == 50
+    assert results.versions()["boltpy"]["HOT"] in {"c", "py"}
+    assert {"processor", "load at the start", "load at the end"} <= set(results.machine)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_a_missing_peer_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    peers.missing.cache_clear()
+    try:
+        out = io.StringIO()
+        words = ["run", "--quick", "--only", "scan", "--count", "100", "--peers", "go", "--folder", str(tmp_path)]
+        assert cli.main(words, out) == 0
+        assert "* missing: go: go is not on PATH" in out.getvalue()
+    finally:
+        peers.missing.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--peers", "oracle"], "no peer is called 'oracle'"),
+        (["--only", "juggle"], "no workload is called 'juggle'"),
+        (["--keys", "4"], "keys is 4"),
+    ],
+)
+def test_wrong_names_and_sizes_are_one_line(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", *words]) == 1
+    said = capsys.readouterr().err
+    assert text in said
+    assert said.count("\n") == 1
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    path.write_bytes(bytes(8192))
+    job = Job(TINY["scan"], str(path), MEASURE, "boltpy")
+    with pytest.raises(FailedError, match="InvalidDatabaseError"):
+        work(job, peers.command(PEERS["boltpy"], job.workload), peers.environment(PEERS["boltpy"]), watch=False)
+
+
+def test_a_peer_that_fails_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.runner.command", lambda *_: [sys.executable, "-c", "raise SystemExit('no time')"])
+    found = Runner(tmp_path, [PEERS["boltpy"]], 2).measure(TINY["put-random"], quiet())
+    assert found.series["boltpy"].problem == "failed: exit code 1: no time"
+
+
+def test_a_wrong_peer_makes_the_run_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = json.dumps({"seconds": 1.0, "operations": 1, "pairs": 1, "checksum": 1})
+    right = peers.command
+    monkeypatch.setattr(
+        "benchmarks.runner.command",
+        lambda peer, workload: (
+            [sys.executable, "-c", f"print('{wrong}')"] if peer.name == "sqlite3" else right(peer, workload)
+        ),
+    )
+    out = io.StringIO()
+    words = ["run", "--quick", "--only", "put-random", "--count", "100", "--peers", "sqlite3,pure"]
+    assert cli.main([*words, "--folder", str(tmp_path)], out) == 1
+    assert "sqlite3 the answer differs" in out.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_that_goes_away() -> None:
+    stream = Terminal()
+    with Progress(2, stream) as progress:
+        progress.step("first")
+        progress.step("second")
+    assert "0/2 first" in stream.getvalue()
+    assert "1/2 second" in stream.getvalue()
+    assert stream.getvalue().endswith("\r\x1b[K")
+
+
+def test_nothing_else_gets_a_bar() -> None:
+    stream = io.StringIO()
+    with Progress(1, stream) as progress:
+        progress.step("first")
+    assert stream.getvalue() == ""
+
+
+def test_the_workloads_are_listed() -> None:
+    out = io.StringIO()
+    assert cli.main(["list"], out) == 0
+    assert all(it.name in out.getvalue() for it in WORKLOADS)
