@@ -27,7 +27,8 @@ class Relations:
         self._path = path
         self._kind = kind
         self._levels = path[:-1]
-        self._run: Run | None = None
+        # What the run of these task runs names; None if it is not there.
+        self._listed: frozenset[str] | None = None
 
     def of_bucket(self) -> Iterator[Finding]:
         """The entity that those in the bucket belong to, if it is missing."""
@@ -42,7 +43,8 @@ class Relations:
         if stored is None:
             yield finding(f"{owner}-missing", self._path, f"there is no record of the {owner} that these belong to")
         elif owner == "run":
-            self._run = readable(KINDS["run"], key, stored)
+            run: Run | None = readable(KINDS["run"], key, stored)
+            self._listed = frozenset(run.task_runs or ()) if run is not None else None
 
     def of_record(self, key: bytes, record: Any) -> Iterator[Finding]:
         """What a record names, if it is missing, and names that do not go well together."""
@@ -73,7 +75,7 @@ class Relations:
             for task_run in record.task_runs or ():
                 if self._stored(place, key_of(task_run)) is None:
                     yield "task-run-missing", f"there is no task run {task_run!r}, which it names"
-        if isinstance(record, TaskRun) and self._run is not None and record.id not in (self._run.task_runs or ()):
+        if isinstance(record, TaskRun) and self._listed is not None and record.id not in self._listed:
             yield "task-run-unlisted", "its run does not name it"
 
     def _run_missing(self, key: Key, what: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from os import PathLike
 
 import boltpy
 
-from ..errors import EngineError, RecordError
+from ..errors import EngineError
 from ..forms import with_fields
 from ..models import Event, RunRegistryKey, decode
 from ..places import REGISTRY
@@ -114,11 +114,20 @@ def _records(
     sequence = max(bucket.sequence, highest) if kind.entity is Event else bucket.sequence
     yield BucketPiece(path, sequence, indexes=tuple(map(go_name_of, marks)))
     nested = []
+    respelled: set[bytes] = set()
     for key, value in bucket.items():
         if value is None:
             nested.append(key)
+        elif _is_lost(kind, key, value):
+            continue
+        elif kind.id_field:
+            yield PairPiece(path, key, _with_id(kind, key, value))
         else:
-            yield from _pair(path, bucket, kind, key, value)
+            proper = _spelled(key)
+            if proper == key or not (proper in bucket or proper in respelled):
+                yield PairPiece(path, proper, value)
+            if proper != key:
+                respelled.add(proper)
     if kind.entity is not Event:
         yield from _metadata(path, bucket, kind, highest, walk)
     for mark in marks:
@@ -128,33 +137,20 @@ def _records(
     return [name for name in nested if name not in made | {mark.index_name for mark in marks}]
 
 
-def _pair(path: Path, bucket: boltpy.Bucket, kind: Kind, key: bytes, value: bytes) -> Iterator[Piece]:
-    """The pair of an entity as it should be; nothing for one that is to be set aside."""
-    if _is_lost(kind, key, value):
-        return
-    if kind.entity is RunRegistryKey and not key.startswith(b"__"):
-        if registration_fault(key) is not None:
-            proper = key_of(decode(RunRegistryKey, key))
-            if proper not in bucket and not _said_before(bucket, key, proper):
-                yield PairPiece(path, proper, value)
-            return
-    elif kind.id_field:
-        record = decode(kind.entity, value)
-        if id_differs(kind, key, record):
-            own = int.from_bytes(key, "big", signed=True) if kind.is_numbered else id_text(key)
-            value = encode(with_fields(record, {kind.id_field: own}))
-    yield PairPiece(path, key, value)
+def _with_id(kind: Kind, key: bytes, value: bytes) -> bytes:
+    """The record in a pair, with the id that it is stored under."""
+    record = decode(kind.entity, value)
+    if not id_differs(kind, key, record):
+        return value
+    own = int.from_bytes(key, "big", signed=True) if kind.is_numbered else id_text(key)
+    return encode(with_fields(record, {kind.id_field: own}))
 
 
-def _said_before(bucket: boltpy.Bucket, key: bytes, proper: bytes) -> bool:
-    """Whether an earlier key of the registry means the same registration."""
-    for earlier in bucket.keys(stop=key):
-        try:
-            if registration_fault(earlier) is not None and key_of(decode(RunRegistryKey, earlier)) == proper:
-                return True
-        except RecordError:
-            continue
-    return False
+def _spelled(key: bytes) -> bytes:
+    """A key of the registry as Go writes it."""
+    if key.startswith(b"__") or registration_fault(key) is None:
+        return key
+    return key_of(decode(RunRegistryKey, key))
 
 
 def _metadata(path: Path, bucket: boltpy.Bucket, kind: Kind, highest: int, walk: Walk) -> Iterator[Piece]:
