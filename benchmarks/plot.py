@@ -80,7 +80,7 @@ def draw(results: Results, path: str) -> None:
             if bar.goal is not None:
                 panel.plot([bar.goal, bar.goal], [bar.row - 0.42, bar.row + 0.42], color=_GOAL, linewidth=2.5)
     figure.suptitle(
-        f"time of {results.peers[results.ours]} / time of the peer: left of the line is better; | is the goal"
+        f"{results.peers[results.ours]} / peer, in time or memory: left of the line is better, a thick mark is the goal"
     )
     figure.supxlabel(f"{results.machine.get('processor', '')}, {results.machine.get('python', '')}", fontsize=8)
     figure.savefig(path, dpi=110, format="png")

@@ -228,8 +228,9 @@ def _reopened(task: Task, work: Callable[[Store], object]) -> None:
 
 def _open_get(task: Task) -> Answer:
     keys = [task.data.key(0)]
-    _reopened(task, lambda store: store.get(keys))
-    return task.answer(_values(keys, task.store.get(keys)))
+    # get_many, because sqlite's get has a connection of its own: it would open the file twice.
+    _reopened(task, lambda store: store.get_many(keys))
+    return task.answer(_values(keys, task.store.get_many(keys)))
 
 
 def _open_put(task: Task) -> Answer:
