@@ -28,7 +28,7 @@ from .models import (
     Token,
     TriggerEvent,
 )
-from .places import EVENTS, REGISTRY, arguments_of
+from .places import EVENTS, REGISTRY, ROOT, arguments_of, fields_of
 from .storm import KeyValues, Records
 from .storm.files import is_noted, note, read_version
 from .storm.layout import DATABASE
@@ -116,11 +116,12 @@ class BoltEngine(BoltQueries):
 
     def add_run(self, run: Run) -> None:
         self._accept(Run, run, new=True)
+        now = self._time()  # whatever is wrong with a clock is told before anything is changed
         with self._writing(Run) as group:
             pipelines, pipeline = self._owner(group, Pipeline, namespace_id=run.namespace_id, id=run.pipeline_id)
             self._insert(group, self._placed(group.tx, Run, arguments_of(run))[0], run)
             pipeline.last_run_id = run.id
-            pipeline.last_run_time = self._clock()
+            pipeline.last_run_time = now
             pipelines.replace(pipeline)
 
     def update_run(self, run: Run) -> None:
@@ -242,7 +243,16 @@ class BoltEngine(BoltQueries):
     def _owner(self, group: Group, kind: type[E], **key: Any) -> tuple[Records[E], E]:
         """The entity that another one is about to be added to, and the records it is among."""
         records, wanted = self._placed(group.tx, kind, key)
-        return records, self._load(records, kind, wanted, key)
+        found = self._load(records, kind, wanted, key)
+        # In a damaged file the record may name another one; that one is not to be replaced.
+        setattr(found, fields_of(kind)[-1][1], wanted)
+        return records, found
+
+    def _time(self) -> int:
+        now = self._clock()
+        if type(now) is not int or not -(2**63) <= now < 2**63:
+            raise TypeError(f"the clock must give epoch milliseconds as an int of 64 bits, not {now!r}")
+        return now
 
 
 def _prepare(db: boltpy.DB, *, any_file: bool) -> None:
@@ -259,6 +269,8 @@ def _prepare(db: boltpy.DB, *, any_file: bool) -> None:
         raise EngineError(f"a bolt file, but none of Gofer's: it has no bucket {DATABASE.decode()}")
     if noted and not names.isdisjoint(own):
         return
+    if noted and ROOT.encode() in names and not any_file:
+        raise EngineError("an object store or a secret store of Gofer's, not its database")
     with db.update() as tx:
         if not noted:
             note(tx)

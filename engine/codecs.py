@@ -98,7 +98,13 @@ class Enum(Text):
         self.go = f"models.{members.__name__}"
         self._members = members
         # Calling an enum costs more than all the rest of a field.
-        self._known: dict[str, StrEnum] = {str(known): known for known in (*members, members(""))}
+        try:
+            nothing = members("")
+        except ValueError:
+            raise TypeError(
+                f"{members.__name__} must take any text, as Go does: derive it from engine.models.OpenEnum"
+            ) from None
+        self._known: dict[str, StrEnum] = {str(known): known for known in (*members, nothing)}
 
     def zero(self) -> StrEnum:
         return self._known[""]

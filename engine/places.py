@@ -17,6 +17,8 @@ from .models import DockerRegistryAuth, Namespace, Pipeline, Run, TaskRun, Token
 
 REGISTRY: Final = "runRegistry"
 EVENTS: Final = "events"
+ROOT: Final = "root"
+"""The one bucket of an object store or a secret store, which are files of their own."""
 
 # Names of arguments of the interface, each with the field that holds it; the last one is the id.
 _FIELDS: Final[dict[type[Any], tuple[tuple[str, str], ...]]] = {

@@ -21,7 +21,8 @@ from typing import Any, Final
 import boltpy
 
 from .errors import EngineError, PreconditionFailed, RecordError
-from .store_files import ROOT, StoreFile, bytes_of_text
+from .places import ROOT
+from .store_files import StoreFile, bytes_of_text
 from .storm import text_of_key
 from .tempers import Compat
 

@@ -14,16 +14,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 import boltpy
 
 from .errors import EngineError, EntityExists, EntityNotFound, PreconditionFailed, RecordNotFound
+from .places import ROOT
 from .storm import KeyValues, find_bucket, key_of, read_version, text_of_key
 from .storm.files import is_noted, note
 from .tempers import Compat, GoferTemper
-
-ROOT: Final = "root"
 
 
 class StoreFile:

@@ -112,7 +112,7 @@ def _runs(tx: boltpy.Tx, namespace: str, pipeline: str) -> list[RunSurvey]:
     task_runs = {}
     for name in _names(tx, namespace, pipeline):
         # Only what Go prints for a number is a run; other names, "007" among them, are labels.
-        if name.removeprefix("-").isdecimal() and name.isascii() and str(int(name)) == name:
+        if len(name) <= 20 and name.removeprefix("-").isdecimal() and name.isascii() and str(int(name)) == name:
             found = sorted(
                 Records(tx, TaskRun, namespace, pipeline, name).all(),
                 key=lambda it: (key_of(it.created), key_of(it.id)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Final
 
 from .errors import PreconditionFailed
@@ -20,7 +21,8 @@ MAX_KEY: Final = 32768
 MAX_NAME: Final = MAX_KEY - 10
 """The most bytes of a name: an index puts eight bytes and two underscores before it."""
 
-_RESERVED_PREFIX: Final = "__storm_"
+# Storm's own buckets, and where a repair puts what it can not read.
+_RESERVED_PREFIXES: Final = ("__storm_", "__gofer_db_")
 _TOP: Final = frozenset({Namespace.__name__, Token.__name__, DockerRegistryAuth.__name__, REGISTRY, EVENTS})
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "Namespace.id": _TOP,
@@ -39,7 +41,8 @@ def require_types(entity: Any, kind: type[Any]) -> None:
     by_name = struct_of(kind).by_name
     for _, field in fields_of(kind):
         expected, value = type(by_name[field].zero), getattr(entity, field)
-        if not isinstance(value, expected) or isinstance(value, bool):
+        # An enum's member would be stored under the key of another type than text or number.
+        if not isinstance(value, expected) or isinstance(value, bool | Enum):
             raise _unfit(f"{kind.__name__}.{field}", f"of type {expected.__name__}, not {reprlib.repr(value)}")
 
 
@@ -78,7 +81,7 @@ def _require_usable(label: str, name: str) -> None:
         raise _unfit(label, f"text that UTF-8 can hold, not {reprlib.repr(name)}") from None
     if size > MAX_NAME:
         raise _unfit(label, f"at most {MAX_NAME} bytes long, not {size}")
-    if name.startswith(_RESERVED_PREFIX) or name in _TAKEN.get(label, ()):
+    if name.startswith(_RESERVED_PREFIXES) or name in _TAKEN.get(label, ()):
         raise _unfit(label, f"another name than {name!r}, which a bucket of the file has")
 
 

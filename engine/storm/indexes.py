@@ -40,7 +40,13 @@ class UniqueIndex:
         self._bucket.put(entry, id)
 
     def drop(self, id: bytes, old: bytes | None) -> None:
-        if old is not None and self._bucket.get(old) == id:
+        if old is None:
+            return
+        if self._bucket.get(old) != id:
+            # Text that is no UTF-8 is another one in the record than in its index.
+            entries = (entry for entry, owner in self._bucket.items() if owner == id)
+            old = next(entries, None)
+        if old is not None:
             self._bucket.delete(old)
 
 

@@ -106,9 +106,8 @@ class Records(ReadRecords[T]):
         if not self._is_counted(record):
             self._store(record, new=True)
             return
-        number = max(self._last_number(), 0) + 1
-        if number < _INT64 and self._stored(key_of(number)) is not None:
-            number = self._greatest_number() + 1
+        # A counter may be behind: ids that others brought along do not move it.
+        number = max(self._last_number(), self._greatest_number(), 0) + 1
         if number >= _INT64:
             raise BadCounter(f"{self._id.label}: there is no number left")
         self._store_as(number, record)

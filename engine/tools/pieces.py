@@ -93,7 +93,7 @@ def _metadata(bucket: boltpy.Bucket, kind: Kind | None) -> tuple[bool, int | Non
         if value is None or len(value) != 8 or not marks or not marks.increment or key != marks.id.counter_name:
             return False, None
         counter = int.from_bytes(value, "big", signed=True)
-    return metadata.get(CODEC_KEY) is not None, counter
+    return (True, counter) if metadata.get(CODEC_KEY) is not None else (False, None)
 
 
 def _right_indexes(bucket: boltpy.Bucket, kind: Kind | None) -> list[Mark]:

@@ -32,16 +32,18 @@ class Interrupt:
     def __init__(self, at: int) -> None:
         self._left = at
         self.raised = False
+        # Both are kept here: CPython 3.11 goes on using a trace function that raised after it has let go of it.
+        self._on_call, self._on_step = self._called, self._stepped
 
     def __enter__(self) -> Interrupt:
-        sys.settrace(self._called)
+        sys.settrace(self._on_call)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(None)
 
     def _called(self, frame: FrameType, event: str, value: object) -> Any:
-        return self._stepped if frame.f_code.co_filename.startswith(PACKAGE) else None
+        return self._on_step if frame.f_code.co_filename.startswith(PACKAGE) else None
 
     def _stepped(self, frame: FrameType, event: str, value: object) -> Any:
         source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
@@ -50,7 +52,7 @@ class Interrupt:
             if self._left == 0:
                 self.raised = True
                 raise KeyboardInterrupt  # which ends the tracing as well
-        return self._stepped
+        return self._on_step
 
 
 @contextmanager

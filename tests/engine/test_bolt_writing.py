@@ -28,6 +28,7 @@ from engine import (
     Token,
     TriggerEvent,
 )
+from engine.storm import Records
 
 from .gofer_files import unpack
 from .making import Tree, bolt_database, gofer_database, int_key
@@ -202,13 +203,10 @@ class TestTheFile:
                         change(**where)
                 assert not storage.registration_exists(**where)
 
-    def test_a_call_that_is_interrupted_is_not_stored(self, path: Path) -> None:
-        def clock() -> int:
-            if interrupting:
-                raise KeyboardInterrupt
-            return 1
+    def test_a_call_that_is_interrupted_is_not_stored(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(records: Records[Any], record: object) -> None:
+            raise KeyboardInterrupt
 
-        interrupting = False
         run = Run(**PLACE)
 
         def interrupted_within() -> None:
@@ -217,9 +215,9 @@ class TestTheFile:
                 with pytest.raises(KeyboardInterrupt):
                     storage.add_run(run)
 
-        with engine.open_engine(path, clock=clock) as storage:
+        with engine.open_engine(path) as storage:
             with_run(storage)
-            interrupting = True
+            monkeypatch.setattr(Records, "replace", interrupted)  # the last thing that adding a run does
             with pytest.raises(KeyboardInterrupt):
                 storage.add_run(run)
             assert run.id == 0
