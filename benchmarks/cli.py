@@ -96,7 +96,7 @@ def measure(arguments: argparse.Namespace) -> Results:
         sys.stderr.write(f"missing: {name}: {reason}\n")
     with TemporaryDirectory(prefix="boltpy-bench-", dir=arguments.folder) as folder:
         runner = Runner(Path(folder), peers, arguments.rounds or (1 if arguments.quick else 3))
-        with Progress(runner.steps() * len(workloads), sys.stderr) as progress:
+        with Progress(sum(map(runner.steps, workloads)), sys.stderr) as progress:
             results.measured += [runner.measure(it, progress) for it in workloads]
     results.machine["load at the end"] = load()
     return results

@@ -34,14 +34,18 @@ class Runner:
         self._rounds = rounds
         self._prepared: dict[tuple[object, ...], Path] = {}
 
-    def steps(self) -> int:
+    def rounds(self, workload: Workload) -> int:
+        """Return how many rounds a workload has. Memory is the same in each, so there is one."""
+        return 1 if workload.measure == "memory" else self._rounds
+
+    def steps(self, workload: Workload) -> int:
         """Return how many processes measure a workload."""
-        return sum(min(self._rounds, peer.rounds) for peer in self._peers)
+        return sum(min(self.rounds(workload), peer.rounds) for peer in self._peers)
 
     def measure(self, workload: Workload, progress: Progress) -> Measured:
         """Run all rounds of a workload, and compare what the peers read."""
         series = {peer.name: Series() for peer in self._peers}
-        for turn in range(self._rounds):
+        for turn in range(self.rounds(workload)):
             first = turn % len(self._peers)
             for peer in [*self._peers[first:], *self._peers[:first]]:
                 if turn < peer.rounds:
