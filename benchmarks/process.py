@@ -13,6 +13,7 @@ from .job import Answer, Job
 
 _LIMIT_SECONDS = 3600
 _SAMPLE_SECONDS = 0.002
+_START_SECONDS = 5
 
 
 class FailedError(Exception):
@@ -20,24 +21,35 @@ class FailedError(Exception):
 
 
 class Watch:
-    """The most memory of a process that no file stands behind, looked at from outside. Linux only: it reads /proc."""
+    """The most memory of a process that no file stands behind, looked at from outside. Linux only: it reads /proc.
+
+    It begins while the process still waits for its job, and has seen it once before it returns: a small job may be done
+    before this process gets another turn.
+    """
 
     def __init__(self, pid: int) -> None:
         self.peak = 0  # bytes
         self._status = Path(f"/proc/{pid}/status")
         self._ended = threading.Event()
+        latest = time.monotonic() + _START_SECONDS
+        while self._look() and not self.peak and time.monotonic() < latest:
+            time.sleep(_SAMPLE_SECONDS)
         self._thread = threading.Thread(target=self._sample)
         self._thread.start()
 
+    def _look(self) -> bool:
+        try:
+            lines = self._status.read_text().splitlines()
+        except OSError:
+            return False
+        for line in lines:
+            if line.startswith("RssAnon:"):
+                self.peak = max(self.peak, 1024 * int(line.split()[1]))
+        return True
+
     def _sample(self) -> None:
-        while not self._ended.wait(_SAMPLE_SECONDS):
-            try:
-                lines = self._status.read_text().splitlines()
-            except OSError:
-                return
-            for line in lines:
-                if line.startswith("RssAnon:"):
-                    self.peak = max(self.peak, 1024 * int(line.split()[1]))
+        while not self._ended.wait(_SAMPLE_SECONDS) and self._look():
+            pass
 
     def end(self) -> None:
         """Stop looking."""
