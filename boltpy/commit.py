@@ -95,7 +95,7 @@ class Committer:
             stats.write_time += perf_counter() - begun
 
         self._merger.begin(allocation, write)
-        value = spill(root, self._merger, is_root=True)
+        value = spill(root, self._merger)
         root_page, sequence = (old.root, old.sequence) if value is None else BUCKET_HEADER.unpack_from(value)
         self._free_old_freelist(snapshot, root)
         freelist_page = NO_FREELIST

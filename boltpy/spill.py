@@ -1,7 +1,8 @@
-"""How the changes of buckets reach pages: children first, then the parent's run with their new headers.
+"""How the changes of all buckets reach pages: gathered in one pass, nested buckets first, merged by one kernel call.
 
-One bucket's changes become one sorted run that the merge kernel works into the committed tree. A bucket that then
-fits a quarter of a page, as one leaf without nested buckets, is stored inline in its parent.
+A bucket's changes become one sorted run that is worked into its committed tree. A bucket that then fits a quarter of a
+page, as one leaf without nested buckets, is stored inline in its parent. The entries of nested buckets get their values
+on the way (see hot/pure_changes.py).
 """
 
 from __future__ import annotations
@@ -12,96 +13,151 @@ from time import perf_counter
 from . import hot, rebalance
 from .bucket_state import BucketState
 from .changes import Mark
-from .format import BUCKET_HEADER
-from .hot import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE
+from .format import BUCKET_HEADER, Pgid
+from .hot import (
+    CHANGE_BUCKET,
+    CHANGE_CHILD,
+    CHANGE_DELETE,
+    CHANGE_ERASE,
+    CHANGE_FORCE,
+    HOW_TELL,
+    HOW_TOUCH,
+    BucketChanges,
+)
 from .hot.raw_page import load_page
 from .options import MAX_FILL_PERCENT, MIN_FILL_PERCENT
-from .tree import BucketRef
+from .tree import Snapshot
 
 
-def spill(bucket: BucketState, merger: hot.Merger, *, is_root: bool = False) -> bytes | None:
-    """Write a bucket's changes and those of all buckets below it.
+def spill(root: BucketState, merger: hot.Merger) -> bytes | None:
+    """Write the changes of the root bucket and of all below it.
 
     Returns:
-        The bucket's new value for its parent's leaf; None if nothing changed.
+        The root bucket's new header; None if nothing changed.
 
     Raises:
         CorruptError: A page breaks the format.
         IncompatibleValueError: A plain put met a nested bucket.
         MaxSizeReachedError, StorageError: From allocating and writing pages.
     """
-    nested: dict[bytes, bytes] = {}
-    for name in sorted(bucket._children):
-        value = spill(bucket._children[name], merger)
-        if value is not None:
-            nested[name] = value
-    if not nested and not bucket._is_changed():
+    gathered = _Gathered(merger.page_size)
+    if gathered.add(root) < 0:
         return None
-    tx = bucket._tx
-    keys, values, bits = _collect(bucket, nested)
-    changes = hot.sorted_changes(keys, values, bits)
-    page_size = merger.page_size
-    tree, overrides, joined = bucket._tree, {}, False
-    if bucket._marked and bucket._ref.root:  # only deletes make pages join
-        started = perf_counter()
-        limit = int(page_size * bucket.fill_percent) // 2
-        weak = merger.weak(tree, changes, limit)
-        if weak:
-            snapshot = bucket._snapshot
-            load, join = partial(load_page, snapshot.pages), partial(hot.join_leaves, snapshot.source)
-            plan = rebalance.plan(bucket._ref.root, weak, load, join, limit)
-            tree, overrides, joined = snapshot.tree(BucketRef(plan.root)), plan.overrides, True
-            tx._freed.extend(plan.freed)
-            tx._stats.rebalance += plan.joined
-            tx._stats.rebalance_time += perf_counter() - started
-    fill = min(max(bucket.fill_percent, MIN_FILL_PERCENT), MAX_FILL_PERCENT)
-    outcome = merger.merge(
-        tree,
-        changes,
-        threshold=int(page_size * fill),
-        inline_max=0 if is_root else page_size // 4,
-        touch=bucket._touched or (joined and not plan.root),
-        overrides=overrides,
-    )
+    gathered.specs[-1] = gathered.specs[-1]._replace(inline_max=0)
+    specs = gathered.specs
+    counts = [spec.change_count for spec in specs]
+    changes = hot.sorted_changes(gathered.keys, gathered.values, gathered.bits, counts)
+    overrides: dict[Pgid, bytes] = {}
+    source = root._snapshot.source
+    for i, bucket in enumerate(gathered.buckets):
+        if bucket._marked and bucket._ref.root:  # only deletes make pages join
+            started = perf_counter()
+            limit = int(merger.page_size * bucket.fill_percent) // 2
+            weak = merger.weak(source, specs[i], changes, limit)
+            if weak:
+                specs[i] = _join(bucket, specs[i], weak, limit, overrides)
+                bucket._tx._stats.rebalance_time += perf_counter() - started
+    outcome = merger.merge(source, specs, changes, overrides)
+    tx, stats = root._tx, root._tx._stats
     tx._freed.extend(outcome.freed)
-    stats = tx._stats
     stats.spill += outcome.pages
     stats.node_count += outcome.pages
     stats.page_count += outcome.pages
-    stats.page_alloc += outcome.pages * page_size
+    stats.page_alloc += outcome.pages * merger.page_size
     stats.split += outcome.splits
-    if not outcome.changed and not joined:
-        return None
-    return BUCKET_HEADER.pack(outcome.root, bucket._sequence) + (outcome.inline or b"")
+    return outcome.value
 
 
-def stored_value(bucket: BucketState) -> bytes:
+def _join(
+    bucket: BucketState, spec: BucketChanges, weak: list[hot.WeakLeaf], limit: int, overrides: dict[Pgid, bytes]
+) -> BucketChanges:
+    """Join leaves that became too small; return what to merge in place of the committed tree."""
+    snapshot: Snapshot = bucket._snapshot
+    load, join = partial(load_page, snapshot.pages), partial(hot.join_leaves, snapshot.source)
+    plan = rebalance.plan(bucket._ref.root, weak, load, join, limit)
+    overrides |= plan.overrides
+    bucket._tx._freed.extend(plan.freed)
+    bucket._tx._stats.rebalance += plan.joined
+    return spec._replace(root=plan.root, how=spec.how | HOW_TELL | (0 if plan.root else HOW_TOUCH))
+
+
+class _Gathered:
+    """The changes of buckets: those of each side by side, nested buckets before the one they are in."""
+
+    def __init__(self, page_size: int) -> None:
+        self._page_size = page_size
+        self.buckets: list[BucketState] = []
+        self.specs: list[BucketChanges] = []
+        self.keys: list[bytes] = []
+        self.values: list[bytes] = []
+        self.bits = bytearray()
+
+    def add(self, bucket: BucketState) -> int:
+        """Add a bucket and those below it; return its place, or -1 if nothing changed in it."""
+        children = bucket._children
+        nested: dict[bytes, bytes] = {}
+        for name in sorted(children) if children else ():
+            place = self.add(children[name])
+            if place >= 0:
+                nested[name] = place.to_bytes(8, "little")
+        changes = bucket._changes
+        if not nested and not changes and not bucket._touched:
+            return -1
+        first = len(self.keys)
+        self.keys += changes
+        if bucket._marked:
+            self._add_marked(bucket, nested)
+        else:
+            self.values += changes.values()  # type: ignore[arg-type]  # no marks: all are bytes
+            self.bits += bytes(len(changes))
+        if nested:
+            self.keys += nested
+            self.values += nested.values()
+            self.bits += bytes([CHANGE_BUCKET | CHANGE_CHILD]) * len(nested)
+        fill = min(max(bucket._fill_percent, MIN_FILL_PERCENT), MAX_FILL_PERCENT)
+        ref, page_size = bucket._ref, self._page_size
+        self.buckets.append(bucket)
+        self.specs.append(
+            BucketChanges(
+                ref.root,
+                ref.inline_at,
+                ref.inline_len,
+                first,
+                len(self.keys) - first,
+                int(page_size * fill),
+                page_size // 4,
+                bucket._sequence,
+                HOW_TOUCH if bucket._touched else 0,
+            )
+        )
+        return len(self.specs) - 1
+
+    def _add_marked(self, bucket: BucketState, nested: dict[bytes, bytes]) -> None:
+        """Add the values of a bucket with marks among its changes; those of new nested buckets leave `nested`."""
+        changes, retyped = bucket._changes, bucket._retyped
+        deleted, erased = Mark.DELETED, Mark.ERASED
+        at = len(self.bits)
+        self.values += [value if isinstance(value, bytes) else b"" for value in changes.values()]
+        self.bits += bytes([
+            CHANGE_DELETE if value is deleted
+            else 0 if isinstance(value, bytes)
+            else CHANGE_ERASE if value is erased
+            else CHANGE_BUCKET | CHANGE_FORCE
+            for value in changes.values()
+        ])  # fmt: skip
+        for i, key in enumerate(changes, at) if bucket._children or retyped else ():
+            if changes[key] is Mark.NESTED:
+                place = nested.pop(key, None)
+                if place is not None:
+                    child = int.from_bytes(place, "little")
+                    self.specs[child] = self.specs[child]._replace(how=self.specs[child].how | HOW_TELL)
+                    self.bits[i] |= CHANGE_CHILD
+                self.values[i] = place or _stored_value(bucket._children[key])
+            if key in retyped:
+                self.bits[i] |= CHANGE_FORCE
+
+
+def _stored_value(bucket: BucketState) -> bytes:
     """Return the value of a bucket that was moved without being changed."""
     ref = bucket._ref
     return BUCKET_HEADER.pack(ref.root, ref.sequence) + bucket._map[ref.inline_at : ref.inline_at + ref.inline_len]
-
-
-def _collect(bucket: BucketState, nested: dict[bytes, bytes]) -> tuple[list[bytes], list[bytes], list[int] | None]:
-    """Return a bucket's changes as keys, values and bits; bits is None if all are plain puts."""
-    changes = bucket._changes
-    keys = list(changes)
-    if not bucket._marked and not nested:
-        return keys, list(changes.values()), None  # type: ignore[arg-type]  # no marks: all are bytes
-    deleted, erased = Mark.DELETED, Mark.ERASED
-    values = [value if isinstance(value, bytes) else b"" for value in changes.values()]
-    bits = [
-        CHANGE_DELETE if value is deleted
-        else 0 if isinstance(value, bytes)
-        else CHANGE_ERASE if value is erased
-        else CHANGE_BUCKET | CHANGE_FORCE
-        for value in changes.values()
-    ]  # fmt: skip
-    for i, key in enumerate(keys) if bucket._children else ():
-        if changes[key] is Mark.NESTED:
-            values[i] = nested.pop(key, b"") or stored_value(bucket._children[key])
-    if bucket._retyped:
-        bits = [old | (CHANGE_FORCE if key in bucket._retyped else 0) for key, old in zip(keys, bits, strict=True)]
-    keys += nested
-    values += nested.values()
-    bits += [CHANGE_BUCKET] * len(nested)
-    return keys, values, bits

@@ -12,7 +12,18 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from ..format import Pgid
-from . import pure_ids, pure_node, pure_read, pure_write
+from . import pure_changes, pure_ids, pure_node, pure_read, pure_write
+from .pure_changes import (
+    CHANGE_BUCKET,
+    CHANGE_CHILD,
+    CHANGE_DELETE,
+    CHANGE_ERASE,
+    CHANGE_FORCE,
+    HOW_TELL,
+    HOW_TOUCH,
+    BucketChanges,
+    Changes,
+)
 from .pure_read import (
     IS_BUCKET,
     MISSING,
@@ -24,22 +35,13 @@ from .pure_read import (
     Found,
     Run,
 )
-from .pure_write import (
-    CHANGE_BUCKET,
-    CHANGE_DELETE,
-    CHANGE_ERASE,
-    CHANGE_FORCE,
-    Allocator,
-    Changes,
-    Merger,
-    Outcome,
-    WeakLeaf,
-)
+from .pure_write import Allocator, Merger, Outcome, WeakLeaf
 from .raw_page import Map, Source, Tree
 
 __all__ = [
-    "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "MISSING", "SCAN_BUCKETS",
-    "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator", "Changes", "Found", "Map", "Merger",
+    "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_CHILD", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "HOW_TELL",
+    "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator",
+    "BucketChanges", "Changes", "Found", "Map", "Merger",
     "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
     "join_leaves", "merge_ids", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
 ]  # fmt: skip
@@ -77,5 +79,7 @@ find_run: Callable[[array[int], int], int] = _ids.find_run
 merge_ids: Callable[[array[int], array[int]], array[int]] = _ids.merge_ids
 store_ids: Callable[[array[int], array[int]], bytes | bytearray] = _ids.store_ids
 join_leaves: Callable[[Source, Sequence[Pgid]], bytes] = (_native or pure_node).join_leaves
-sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], Sequence[int] | None], Changes] = _write.sorted_changes
+sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], bytes | bytearray, Sequence[int]], Changes] = (
+    _native or pure_changes
+).sorted_changes
 new_merger: Callable[[int], Merger] = _write.Merger

@@ -25,13 +25,15 @@ enum {
 };
 
 /* bits of a change, as pure_write.CHANGE_* */
-enum { CHANGE_BUCKET = 1, CHANGE_FORCE = 2, CHANGE_DELETE = 4, CHANGE_ERASE = 8, CHANGE_BITS = 15 };
+enum { CHANGE_BUCKET = 1, CHANGE_FORCE = 2, CHANGE_DELETE = 4, CHANGE_ERASE = 8, CHANGE_CHILD = 16, CHANGE_BITS = 31 };
+/* bits of bp_bucket.how, as pure_write.HOW_* */
+enum { HOW_TOUCH = 1, HOW_TELL = 2 };
 /* what a change does to the node: kept beside the bits in flags */
 enum { OP_NONE = 0, OP_REPLACE = 0x100, OP_INSERT = 0x200, OP_REMOVE = 0x300, OP_MASK = 0x300 };
 /* answers of bp_merge_run, as native.py knows them */
 enum {
     BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6,
-    BP_UNCHANGED = 7, BP_TOO_LARGE = 8
+    BP_UNCHANGED = 7, BP_TOO_LARGE = 8, BP_VALUES = 9, BP_MISMATCH = 10
 };
 /* how to scan, as pure_read.SCAN_* */
 /* answers of bp_get, as pure_read knows them */
@@ -579,7 +581,7 @@ static int make_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t 
         if (klen > keys_len || vlen > vals_len)
             return -1;
         items[i] = (bp_item){
-            keys, (uint64_t)(uintptr_t)vals, klen, vlen, bits ? load32(bits + 4 * i) & CHANGE_BITS : 0, 0
+            keys, (uint64_t)(uintptr_t)vals, klen, vlen, bits[i] & CHANGE_BITS, 0
         };
         keys += klen;
         keys_len -= klen;
@@ -680,14 +682,24 @@ static void sort_items(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *
         out[i] = items[a[i].index];
 }
 
-int bp_changes(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint8_t *klens,
-               const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens, const uint8_t *bits)
+int bp_changes(bp_item *items, uint64_t n, const uint32_t *counts, uint64_t buckets, const uint8_t *keys,
+               uint64_t keys_len, const uint8_t *klens, const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens,
+               const uint8_t *bits)
 {
+    bp_item *unsorted = items + n;
     bp_rank *ranks = (bp_rank *)(items + 2 * n);
-    if (make_items(items + n, n, keys, keys_len, klens, vals, vals_len, vlens, bits))
+    if (make_items(unsorted, n, keys, keys_len, klens, vals, vals_len, vlens, bits))
         return -1;
-    sort_items(items + n, items, ranks, ranks + n, n);
-    return 0;
+    for (uint64_t i = 0; i < buckets; i++) {
+        uint64_t own = counts[i];
+        if (own > n)
+            return -1;
+        sort_items(unsorted, items, ranks, ranks + own, own);
+        unsorted += own;
+        items += own;
+        n -= own;
+    }
+    return n ? -1 : 0;
 }
 
 /* ---- merging: from changes to sizes ----------------------------------------------------------------------- */
@@ -718,29 +730,28 @@ static int load_base(bp_merge *m, uint64_t pgid, bp_frame *p)
     return check_page(p, o->at, pgid, o->size, &m->err);
 }
 
-int bp_start(bp_merge *m, const bp_tree *t, uint64_t n, uint64_t threshold, uint64_t inline_max, uint32_t touch)
+int bp_start(bp_merge *m, const bp_source *src, const bp_bucket *b)
 {
     bp_frame *f = &m->frame[0];
-    bp_tree only_inline = *t;
-    only_inline.root = 0;
+    bp_tree only_inline = {src, 0, b->inline_at, b->inline_len};
     memset(f, 0, sizeof *f);
-    m->src = t->src;
-    m->threshold = threshold;
-    m->inline_max = inline_max;
-    m->pages = m->splits = m->freed_n = 0;
+    m->src = src;
+    m->threshold = b->threshold;
+    m->inline_max = b->inline_max;
     m->depth = 0;
     m->emitting = 0;
     m->sp = 0;
     m->given = 0;
-    m->root = t->root;
+    m->root = b->root;
     m->inline_len = 0;
-    int r = t->root ? load_base(m, t->root, f) : load_root(&only_inline, f, &m->err);
+    int r = b->root ? load_base(m, b->root, f) : load_root(&only_inline, f, &m->err);
     if (r < 0)
         return BP_CORRUPT;
     if (r > 0)
         f->leaf = 1;                /* a new bucket: an empty leaf */
-    f->khi = (uint32_t)n;
-    f->dirty |= touch;
+    f->k = (uint32_t)b->first;
+    f->khi = (uint32_t)(b->first + b->n);
+    f->dirty |= b->how & HOW_TOUCH;
     return 0;
 }
 
@@ -823,7 +834,7 @@ static int plan_leaf(bp_merge *m, bp_frame *f, bp_item *items, int *shrunk)
             *shrunk |= found || it->flags & CHANGE_ERASE;
             changed |= found || it->flags & CHANGE_ERASE;
         } else {
-            it->flags |= found ? OP_REPLACE : OP_INSERT;
+            it->flags |= !found ? OP_INSERT : it->flags & CHANGE_CHILD ? OP_NONE : OP_REPLACE;
             changed = 1;
         }
     }
@@ -1260,7 +1271,8 @@ static int end_node(bp_merge *m)
     return 0;
 }
 
-int bp_merge_run(bp_merge *m, bp_item *items)
+/* Merge the bucket at work. */
+static int merge_tree(bp_merge *m, bp_item *items)
 {
     for (;;) {
         bp_frame *f = &m->frame[m->depth];
@@ -1293,4 +1305,71 @@ int bp_merge_run(bp_merge *m, bp_item *items)
         if (!m->left_n && m->depth)
             return BP_EMPTY;
     }
+}
+
+/* Let the entries of nested buckets have the values that these were given; those that stay as they are are no changes. */
+static int take_values(bp_merge *m, bp_bucket *b, bp_item *items)
+{
+    uint64_t left = b->first;
+    for (uint64_t i = b->first; i < b->first + b->n; i++) {
+        bp_item it = items[i];
+        if (it.flags & CHANGE_CHILD) {
+            uint64_t child = it.vlen == 8 ? load64((const uint8_t *)(uintptr_t)it.val) : m->at;
+            if (child >= m->at)
+                return BP_MISMATCH;
+            if (!m->results[child].len)
+                continue;
+            it.val = (uint64_t)(uintptr_t)m->results[child].at;
+            it.vlen = (uint32_t)m->results[child].len;
+            it.flags &= ~(uint32_t)CHANGE_CHILD;
+        }
+        items[left++] = it;
+    }
+    b->n = left - b->first;
+    return 0;
+}
+
+/* Note the value of the bucket that is done: root, sequence, inline image. */
+static int tell_value(bp_merge *m, const bp_bucket *b)
+{
+    int merged = m->stage == 2;
+    uint64_t len = merged ? m->inline_len : b->root ? 0 : b->inline_len;
+    uint8_t *at = m->values + m->values_len;
+    m->need = 16 + len;
+    if (m->need > m->values_cap - m->values_len)
+        return BP_VALUES;
+    store64(at, merged ? m->root : b->root);
+    store64(at + 8, b->sequence);
+    memcpy(at + 16, merged ? m->out + m->out_len : m->src->map + b->inline_at, len);
+    m->results[m->at] = (bp_value){at, m->need};
+    m->values_len += m->need;
+    return 0;
+}
+
+int bp_merge_run(bp_merge *m, const bp_source *src, bp_bucket *buckets, uint64_t n, bp_item *items)
+{
+    for (; m->at < n; m->at++, m->stage = 0) {
+        bp_bucket *b = &buckets[m->at];
+        int r;
+        if (!m->stage) {
+            if ((r = take_values(m, b, items)))
+                return r;
+            if (!b->n && !b->how)
+                continue;
+            if ((r = bp_start(m, src, b)))
+                return r;
+            m->stage = 1;
+        }
+        if (m->stage == 1) {
+            r = merge_tree(m, items);
+            if (r != BP_DONE && r != BP_UNCHANGED)
+                return r;
+            if (r == BP_UNCHANGED && !(b->how & HOW_TELL))
+                continue;
+            m->stage = r == BP_DONE ? 2 : 3;
+        }
+        if ((r = tell_value(m, b)))
+            return r;
+    }
+    return BP_DONE;
 }

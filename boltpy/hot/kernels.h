@@ -58,6 +58,20 @@ typedef struct {            /* a change of a leaf, or a new entry of a branch */
     uint32_t pos;           /* index of the old item that the operation is about */
 } bp_item;
 
+typedef struct {            /* a bucket with changes; those nested in it come before it */
+    uint64_t root, inline_at, inline_len;   /* its tree, as in bp_tree */
+    uint64_t first, n;      /* its changes: items[first .. first + n) */
+    uint64_t threshold;     /* bytes: a left part of a split is not larger */
+    uint64_t inline_max;    /* bytes: a root leaf up to here becomes an inline image; 0: never */
+    uint64_t sequence;
+    uint64_t how;           /* 1: write the root anew whatever the changes say, 2: tell the value even if it is the old */
+} bp_bucket;
+
+typedef struct {            /* the new value of a bucket's entry; no bytes: it stays as it is */
+    const uint8_t *at;
+    uint64_t len;
+} bp_value;
+
 typedef struct {
     uint64_t prefix;
     uint64_t index;
@@ -105,8 +119,7 @@ typedef struct {
     const bp_source *src;
     const bp_override *over;    /* sorted by pgid */
     uint64_t over_n;
-    uint64_t threshold;     /* bytes: a left part of a split is not larger */
-    uint64_t inline_max;    /* bytes: a root leaf up to here is handed back as an inline image; 0: never */
+    uint64_t threshold, inline_max;     /* of the bucket at work */
     uint8_t *out;           /* finished pages, back to back */
     uint64_t out_cap, out_len;
     bp_write *writes;
@@ -120,10 +133,15 @@ typedef struct {
     uint64_t hwm;           /* next page when the pool is empty */
     uint64_t hwm_limit;     /* ... as long as it is below this */
     uint64_t given;         /* first page of a run that the caller allocated; 0: none */
-    uint64_t need;          /* BP_OUT: bytes the next page takes; BP_ALLOC: pages it takes */
-    uint64_t root;          /* result: pgid of the new root */
-    uint64_t inline_len;    /* result: bytes of the inline image at out + out_len; 0: none */
+    uint64_t need;          /* BP_OUT, BP_VALUES: bytes of what is next; BP_ALLOC: its pages */
+    uint64_t root;          /* of the bucket at work: pgid of the new root */
+    uint64_t inline_len;    /* bytes of its inline image at out + out_len; 0: none */
     uint64_t splits, pages; /* counted for the statistics */
+    bp_value *results;      /* for each bucket */
+    uint8_t *values;        /* what they point to */
+    uint64_t values_cap, values_len;
+    uint64_t at;            /* the bucket at work */
+    uint32_t stage;         /* how far it is: 0 not begun, 1 in its tree, 2 merged, 3 unchanged */
     bp_error err;
     int32_t depth;
     uint32_t emitting;
@@ -163,15 +181,17 @@ int bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb,
 /* The same, as 8 little-endian bytes each, the lowest first */
 int bp_store_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint8_t *out);
 
-/* The changes that lie in blobs, sorted by key into items[0 .. n); there must be room for 3 n, the rest is scratch.
- * Lengths and bits are u32 numbers; bits may be NULL. 0, or -1 if the lengths do not fit the blobs. */
-int bp_changes(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint8_t *klens,
-               const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens, const uint8_t *bits);
+/* The changes that lie in blobs, those of each bucket sorted by key, into items[0 .. n); there must be room for 3 n,
+ * the rest is scratch. counts has the number for each bucket. Counts and lengths are u32 numbers, bits are bytes.
+ * 0, or -1 if the numbers do not add up. */
+int bp_changes(bp_item *items, uint64_t n, const uint32_t *counts, uint64_t buckets, const uint8_t *keys,
+               uint64_t keys_len, const uint8_t *klens, const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens,
+               const uint8_t *bits);
 
-/* Begin a walk over the tree at root (0: the inline image, or nothing if inline_len is 0). 0 or BP_CORRUPT. */
-int bp_start(bp_merge *m, const bp_tree *tree, uint64_t n, uint64_t threshold, uint64_t inline_max, uint32_t touch);
-/* Merge. 0 done; or what the caller must do before it calls again. */
-int bp_merge_run(bp_merge *m, bp_item *items);
+/* Begin a walk over a bucket's tree (root 0: the inline image, or nothing if inline_len is 0). 0 or BP_CORRUPT. */
+int bp_start(bp_merge *m, const bp_source *src, const bp_bucket *b);
+/* Merge all buckets. 0 done; or what the caller must do before it calls again. */
+int bp_merge_run(bp_merge *m, const bp_source *src, bp_bucket *buckets, uint64_t n, bp_item *items);
 /* List leaves that the changes leave with limit bytes or less, or one item. The number, or -BP_...; done when
  * m->depth is below 0. */
 int64_t bp_weak(bp_merge *m, bp_item *items, uint64_t limit, bp_weak_leaf *out, uint64_t cap);

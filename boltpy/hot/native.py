@@ -15,19 +15,21 @@ from ..errors import CorruptError, IncompatibleValueError, InvariantError
 from ..format import Pgid
 from . import pure_ids
 from ._kernels import ffi, lib
+from .pure_changes import BucketChanges
 from .pure_node import node_too_large
 from .pure_read import Found, Run, values_at
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
 from .raw_page import Map, Source, Tree, corrupt
 
 # What bp_merge_run answers (enum BP_...).
-_DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED, _TOO_LARGE = range(9)
+_DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED, _TOO_LARGE, _VALUES, _MISMATCH = range(11)
 
 _OUT_BYTES: Final = 512 * 1024  # stays in the processor's cache while pages are made
 _STACK_ITEMS: Final = 4096
 _FREED_SPANS: Final = 2048
 _WRITES: Final = 512
 _WEAK_LEAVES: Final = 512
+_VALUE_BYTES: Final = 16 * 1024
 _SCAN_RUNS: Final = 512
 
 _RUN = Struct("<QIIII")
@@ -157,20 +159,30 @@ def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
 
 
 class Changes:
-    """A bucket's changes in key order, as C reads them. Keeps alive what the items point to."""
+    """The changes of buckets, those of each in key order, as C reads them. Keeps alive what the items point to."""
 
-    def __init__(self, keys: Sequence[bytes], values: Sequence[bytes], bits: Sequence[int] | None) -> None:
+    def __init__(
+        self, keys: Sequence[bytes], values: Sequence[bytes], bits: bytes | bytearray, counts: Sequence[int]
+    ) -> None:
         n = len(keys)
         # C keeps the addresses of what is in these two.
         self._keep = key_blob, value_blob = b"".join(keys), b"".join(values)
         self.items = _not_cleared("bp_item[]", 3 * n)
-        self.n = n
-        bit_blob = ffi.NULL if bits is None else array("I", bits).tobytes()
         sizes = _lengths(keys).tobytes(), _lengths(values).tobytes()
-        if lib.bp_changes(
-            self.items, n, key_blob, len(key_blob), sizes[0], value_blob, len(value_blob), sizes[1], bit_blob
+        if len(bits) != n or lib.bp_changes(
+            self.items,
+            n,
+            ffi.from_buffer("uint32_t[]", array("I", counts)),
+            len(counts),
+            key_blob,
+            len(key_blob),
+            sizes[0],
+            value_blob,
+            len(value_blob),
+            sizes[1],
+            ffi.from_buffer("uint8_t[]", bits),
         ):
-            raise InvariantError("the lengths of the changes do not add up")
+            raise InvariantError("the numbers of the changes do not add up")
 
     def key(self, i: int) -> bytes:
         """Return the key of change i."""
@@ -239,12 +251,12 @@ class Merger:
             self._write(w.pgid, self._out_view[w.at : w.at + w.len])
         m.out_len = m.writes_n = 0
 
-    def weak(self, tree: Tree, changes: Changes, limit: int) -> list[WeakLeaf]:
+    def weak(self, source: Source, bucket: BucketChanges, changes: Changes, limit: int) -> list[WeakLeaf]:
         m = self._m
         m.over_n = 0
         found: list[WeakLeaf] = []
         out = ffi.new("bp_weak_leaf[]", _WEAK_LEAVES)
-        if lib.bp_start(m, tree, changes.n, 0, 0, 0):
+        if lib.bp_start(m, source, ffi.new("bp_bucket *", bucket)):
             raise _error(m.err)
         while m.depth >= 0:
             n = lib.bp_weak(m, changes.items, limit, out, _WEAK_LEAVES)
@@ -256,55 +268,60 @@ class Merger:
 
     def merge(
         self,
-        tree: Tree,
+        source: Source,
+        buckets: Sequence[BucketChanges],
         changes: Changes,
-        *,
-        threshold: int,
-        inline_max: int,
-        touch: bool,
         overrides: Mapping[Pgid, bytes],
     ) -> Outcome:
-        m = self._m
+        m, count = self._m, len(buckets)
         m.over_n = len(overrides)
         if overrides:
             images = [(pgid, ffi.from_buffer("uint8_t[]", overrides[pgid])) for pgid in sorted(overrides)]
             m.over = table = ffi.new("bp_override[]", [(pgid, image, len(image)) for pgid, image in images])  # noqa: F841
         freed = array("Q")
-        if lib.bp_start(m, tree, changes.n, threshold, inline_max, touch):
-            raise _error(m.err)
-        # A bucket that is inline mostly stays so and needs no page: the pool is handed out when it is asked for.
-        m.pool_n = m.hwm_limit = 0
-        pooled = bool(tree.root)
-        answer: int = self._run(changes) if pooled else lib.bp_merge_run(m, changes.items)
-        while answer not in (_DONE, _UNCHANGED):
-            if answer == _OUT:
-                self._take_freed(freed)
-                self.flush()
-                if m.need > m.out_cap:
-                    self._set_out(m.need)
-            elif answer == _STACK:
-                self._set_stack(2 * m.stack_cap)
-            elif answer == _ALLOC and (m.need > 1 or pooled):
-                m.given = self._allocator.allocate(m.need)
-            elif answer == _ALLOC:
-                pooled = True
-            else:
-                self._fail(answer, changes)
-            answer = self._run(changes) if pooled else lib.bp_merge_run(m, changes.items)
+        work = array("Q", chain.from_iterable(buckets))
+        m.results = results = ffi.new("bp_value[]", count)
+        m.at = m.stage = m.pages = m.splits = m.freed_n = 0
+        kept = [self._new_values(0)]
+        with ffi.from_buffer("bp_bucket[]", work, require_writable=True) as places:
+            while answer := self._run(source, places, count, changes):
+                if answer == _OUT:
+                    self._take_freed(freed)
+                    self.flush()
+                    if m.need > m.out_cap:
+                        self._set_out(m.need)
+                elif answer == _STACK:
+                    self._set_stack(2 * m.stack_cap)
+                elif answer == _ALLOC:
+                    m.given = self._allocator.allocate(m.need)
+                elif answer == _VALUES:
+                    kept.append(self._new_values(m.need))  # results point to the older ones
+                else:
+                    self._fail(answer, changes)
         self._take_freed(freed)
-        inline = bytes(self._out_view[m.out_len : m.out_len + m.inline_len]) if m.inline_len else None
-        return Outcome(answer == _DONE, m.root, inline, freed, m.pages, m.splits)
+        last = results[count - 1]
+        value = bytes(ffi.buffer(last.at, last.len)) if last.len else None
+        return Outcome(value, freed, m.pages, m.splits)
 
-    def _run(self, changes: Changes) -> int:
+    def _new_values(self, need: int) -> Any:
+        m = self._m
+        m.values_cap = max(need, _VALUE_BYTES)
+        m.values = values = _not_cleared("uint8_t[]", m.values_cap)
+        m.values_len = 0
+        return values
+
+    def _run(self, source: Source, buckets: Any, count: int, changes: Changes) -> int:
         """Let C go on with the pool until it needs something; what it took is gone from the allocator."""
         m, allocator = self._m, self._allocator
         pool = allocator.pool
         with ffi.from_buffer("uint64_t[]", pool) as ids:
             m.pool, m.pool_n = ids, len(pool)
             m.hwm, m.hwm_limit = allocator.hwm, allocator.hwm_limit
-            answer: int = lib.bp_merge_run(m, changes.items)
-        allocator.taken.extend(pool[m.pool_n :])
-        del pool[m.pool_n :]
+            answer: int = lib.bp_merge_run(m, source, buckets, count, changes.items)
+        left = m.pool_n
+        if left < len(pool):
+            allocator.taken.extend(pool[left:])
+            del pool[left:]
         allocator.hwm = m.hwm
         return answer
 
@@ -332,6 +349,8 @@ class Merger:
             raise IncompatibleValueError(changes.key(i), "a nested bucket" if is_put else "a plain key")
         if answer == _TOO_LARGE:
             raise node_too_large()
+        if answer == _MISMATCH:
+            raise InvariantError("a bucket comes before one that is nested in it")
         raise InvariantError(f"page {m.frame[m.depth].pgid} lost all its items and was not taken out of the tree")
 
 

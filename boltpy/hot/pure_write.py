@@ -12,18 +12,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from ..errors import IncompatibleValueError, InvariantError
-from ..format import BUCKET_ENTRY, HEADER_SIZE, MAX_DEPTH, PAGE_HEADER, Pgid
+from ..format import BUCKET_ENTRY, BUCKET_HEADER, HEADER_SIZE, MAX_DEPTH, PAGE_HEADER, Pgid
+from .pure_changes import (
+    CHANGE_BUCKET,
+    CHANGE_CHILD,
+    CHANGE_DELETE,
+    CHANGE_ERASE,
+    CHANGE_FORCE,
+    HOW_TELL,
+    HOW_TOUCH,
+    BucketChanges,
+    Changes,
+    with_values,
+)
 from .pure_node import Item, encode_page, node_too_large, page_items, split
-from .raw_page import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Tree, corrupt, load_page, load_root, raw_page
+from .raw_page import BAD_INLINE, EMPTY, TOO_DEEP, RawPage, Source, Tree, corrupt, load_page, load_root, raw_page
 
 # An element tells the distance to its key in 32 bits.
 _MAX_NODE_SIZE: Final = 2**32 - 1
-
-# Marks of a change. A plain put has none.
-CHANGE_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
-CHANGE_FORCE: Final = 2  # the caller knows that the kind of the entry changes
-CHANGE_DELETE: Final = 4
-CHANGE_ERASE: Final = 8  # deleted after it was put by the same transaction: the leaf is rewritten all the same
 
 
 class Allocator(Protocol):
@@ -60,34 +66,14 @@ class WeakLeaf(NamedTuple):
 class Outcome(NamedTuple):
     """What a merge left.
 
-    `root` is the new root page; 0 if the bucket is `inline` now (its page image). `freed` are the pages
-    that are no longer part of the tree. Nothing of the tree was touched if `changed` is False.
+    `value` is the new value of the last bucket (header and inline image); None if nothing changed in it. `freed` are
+    the pages that are no longer part of any tree, `pages` and `splits` count what was written.
     """
 
-    changed: bool
-    root: Pgid
-    inline: bytes | None
+    value: bytes | None
     freed: array[int]
     pages: int
     splits: int
-
-
-class Change(NamedTuple):
-    """One change of a bucket, with CHANGE_* bits."""
-
-    key: bytes
-    value: bytes
-    bits: int
-
-
-Changes = list[Change]
-
-
-def sorted_changes(keys: Sequence[bytes], values: Sequence[bytes], bits: Sequence[int] | None) -> Changes:
-    """Return changes in key order. `bits` is None where all are plain puts."""
-    if bits is None:
-        bits = [0] * len(keys)
-    return sorted(Change(*change) for change in zip(keys, values, bits, strict=True))
 
 
 class Merger:
@@ -120,84 +106,102 @@ class Merger:
         self._run = []
         self._run_end = 0
 
-    def weak(self, tree: Tree, changes: Changes, limit: int) -> list[WeakLeaf]:
+    def weak(self, source: Source, bucket: BucketChanges, changes: Changes, limit: int) -> list[WeakLeaf]:
         """Return the leaves, the root left aside, that deletes leave with `limit` bytes or less, or one item or less.
+
+        Entries of nested buckets count with the size that they have, as bolt rebalances before it spills.
 
         Raises:
             CorruptError: A page of the tree breaks the format.
         """
+        tree = Tree(source, *bucket[:3])
         root = load_root(tree)
-        return [] if root is None else list(_weak_leaves(tree, changes, limit, root, (0, len(changes)), 0))
+        span = (bucket.first, bucket.first + bucket.change_count)
+        return [] if root is None else list(_weak_leaves(tree, changes, limit, root, span, 0))
 
     def merge(
         self,
-        tree: Tree,
+        source: Source,
+        buckets: Sequence[BucketChanges],
         changes: Changes,
-        *,
-        threshold: int,
-        inline_max: int,
-        touch: bool,
         overrides: Mapping[Pgid, bytes],
     ) -> Outcome:
-        """Merge `changes` into `tree` and write the new pages.
+        """Merge changes into their buckets' trees and write the new pages.
 
         Args:
-            threshold: Bytes; where a node is split, its left part is not larger.
-            inline_max: A root leaf of at most so many bytes without nested buckets comes back as `inline`. 0: never.
-            touch: Write the root anew even if no change concerns it.
+            buckets: Those nested in one come before it.
+            changes: Of all of them, from `sorted_changes`.
             overrides: Page images that stand in for committed pages. Those visited are always written anew.
 
         Raises:
-            CorruptError: A page of the tree breaks the format.
+            CorruptError: A page of a tree breaks the format.
             IncompatibleValueError: A change without CHANGE_FORCE meets an entry of the other kind.
         """
-        return _Merge(self, self._allocator, tree, changes, threshold, inline_max, overrides).run(touch)
+        freed = array("Q")
+        pages = splits = 0
+        values: list[bytes | None] = []
+        for bucket in buckets:
+            own = with_values(changes[bucket.first : bucket.first + bucket.change_count], values)
+            if not own and not bucket.how:
+                values.append(None)
+                continue
+            merge = _Merge(self, self._allocator, source, bucket, own, overrides)
+            values.append(merge.run())
+            freed.extend(merge.freed)
+            pages += merge.pages
+            splits += merge.splits
+        return Outcome(values[-1], freed, pages, splits)
 
 
 class _Merge:
-    """One call of Merger.merge."""
+    """The merge of one bucket."""
 
     def __init__(
         self,
         merger: Merger,
         allocator: Allocator,
-        tree: Tree,
+        source: Source,
+        bucket: BucketChanges,
         changes: Changes,
-        threshold: int,
-        inline_max: int,
         overrides: Mapping[Pgid, bytes],
     ) -> None:
         self._merger = merger
         self._allocator = allocator
-        self._tree = tree
+        self._bucket = bucket
+        self._tree = Tree(source, *bucket[:3])
         self._changes = changes
-        self._threshold = threshold
-        self._inline_max = inline_max
         self._overrides = overrides
-        self._freed = array("Q")
-        self._pages = self._splits = 0
+        self.freed = array("Q")
+        self.pages = self.splits = 0
 
-    def run(self, touch: bool) -> Outcome:
+    def run(self) -> bytes | None:
+        """Return the bucket's new value."""
         root = self._tree.root
         if root:
             page, dirty = _base(self._tree, self._overrides, root)
         else:
             page, dirty = load_root(self._tree) or _EMPTY_LEAF, False
-        items = self._node(page, 0, len(self._changes), 0, dirty or touch)
+        dirty = dirty or bool(self._bucket.how & HOW_TOUCH)
+        items = self._node(page, 0, len(self._changes), 0, dirty)
         if items is None:
-            return Outcome(False, root, None, array("Q"), 0, 0)
+            return self._old_value() if self._bucket.how & HOW_TELL else None
         is_leaf = page.is_leaf
         size = HEADER_SIZE + sum(item.size for item in items)
-        if is_leaf and size <= self._inline_max and not any(item.flags & BUCKET_ENTRY for item in items):
+        if is_leaf and size <= self._bucket.inline_max and not any(item.flags & BUCKET_ENTRY for item in items):
             self._free(page)
-            return self._outcome(0, encode_page(0, True, items, size))
+            return self._value(0) + encode_page(0, True, items, size)
         entries = self._spill(page, items)
         while len(entries) > 1:
             entries = self._spill(_EMPTY_LEAF._replace(is_leaf=False), entries)
-        return self._outcome(entries[0].child, None)
+        return self._value(entries[0].child)
 
-    def _outcome(self, root: Pgid, inline: bytes | None) -> Outcome:
-        return Outcome(True, root, inline, self._freed, self._pages, self._splits)
+    def _value(self, root: Pgid) -> bytes:
+        return BUCKET_HEADER.pack(root, self._bucket.sequence)
+
+    def _old_value(self) -> bytes:
+        tree = self._tree
+        image = b"" if tree.root else bytes(tree.source.map[tree.inline_at : tree.inline_at + tree.inline_len])
+        return self._value(tree.root) + image
 
     def _node(self, page: RawPage, lo: int, hi: int, depth: int, dirty: bool) -> list[Item] | None:
         """Return the node's new items, its children spilled; None if nothing changes."""
@@ -225,7 +229,7 @@ class _Merge:
         """Split the items and write the parts; return an entry for each."""
         self._free(page)
         entries = []
-        for part, size in split(items, self._merger.page_size, self._threshold):
+        for part, size in split(items, self._merger.page_size, self._bucket.threshold):
             if size > _MAX_NODE_SIZE:
                 raise node_too_large()
             count = -(-size // self._merger.page_size)
@@ -233,8 +237,8 @@ class _Merge:
             image = encode_page(pgid, page.is_leaf, part, count * self._merger.page_size, count - 1)
             self._merger.put(pgid, image)
             entries.append(Item(part[0].key if part else b"", b"", 0, pgid))
-            self._pages += count
-        self._splits += len(entries) - 1
+            self.pages += count
+        self.splits += len(entries) - 1
         return entries
 
     def _allocate(self, count: int) -> Pgid:
@@ -250,7 +254,7 @@ class _Merge:
 
     def _free(self, page: RawPage) -> None:
         if page.pgid:
-            self._freed.extend(range(page.pgid, page.pgid + page.pages))
+            self.freed.extend(range(page.pgid, page.pgid + page.pages))
 
 
 _EMPTY_LEAF: Final = RawPage(b"", 0, 0, 0, True, 0, 0)
@@ -351,6 +355,8 @@ def _merge_leaf(page: RawPage, changes: Changes, plan: _LeafPlan) -> list[Item]:
     items: list[Item] = []
     done = 0
     for change, (pos, found) in zip(changes, plan.places, strict=True):
+        if found and change.bits & CHANGE_CHILD:
+            continue
         items += old[done:pos]
         done = pos + found
         if not change.bits & (CHANGE_DELETE | CHANGE_ERASE):

@@ -6,12 +6,16 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from boltpy.errors import MaxSizeReachedError
-from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE
+from boltpy.format import BUCKET_HEADER
+from boltpy.hot.pure_changes import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, HOW_TOUCH, BucketChanges
 from tests.boltpy.twins import Entry, Image, Twin, View
+
+SEQUENCE = 7
+"""Of the bucket that is merged."""
 
 
 class Pages:
@@ -58,8 +62,37 @@ Marked = Mapping[bytes, tuple[bytes, int]]
 
 def sorted_changes(twin: Twin, changes: Marked) -> Any:
     return twin.sorted_changes(
-        list(changes), [value for value, _ in changes.values()], [bits for _, bits in changes.values()]
+        list(changes),
+        [value for value, _ in changes.values()],
+        bytes([bits for _, bits in changes.values()]),
+        [len(changes)],
     )
+
+
+def spec_of(image: Image, changes: Marked, *, threshold: int = 0, inline_max: int = 0, how: int = 0) -> BucketChanges:
+    """The one bucket of an image with all changes."""
+    return BucketChanges(image.root, *image.inline, 0, len(changes), threshold, inline_max, SEQUENCE, how)
+
+
+class Result(NamedTuple):
+    """What a merge of one bucket left; `root` is 0 if it is inline now."""
+
+    changed: bool
+    root: int
+    inline: bytes | None
+    freed: list[int]
+    pages: int
+    splits: int
+
+
+def result_of(outcome: Any, old_root: int) -> Result:
+    """The parts of an outcome."""
+    freed = list(outcome.freed)
+    if outcome.value is None:
+        return Result(False, old_root, None, freed, outcome.pages, outcome.splits)
+    root, sequence = BUCKET_HEADER.unpack_from(outcome.value)
+    assert sequence == SEQUENCE
+    return Result(True, root, outcome.value[16:] or None, freed, outcome.pages, outcome.splits)
 
 
 def merge(
@@ -77,8 +110,34 @@ def merge(
     overrides: Mapping[int, bytes] | None = None,
     merger: Any = None,
 ) -> Merged:
-    """Merge changes into an image with one twin."""
+    """Merge changes into the one bucket of an image with one twin."""
+    spec = spec_of(
+        image,
+        changes,
+        threshold=threshold or image.page_size // 2,
+        inline_max=inline_max,
+        how=HOW_TOUCH if touch else 0,
+    )
+    spec = spec if root is None else spec._replace(root=root)
     allocator = Pages(pool, image.hwm, hwm_limit, last)
+    merged = merge_all(
+        twin, image, [spec], sorted_changes(twin, changes), allocator, overrides=overrides, merger=merger
+    )
+    merged.result = result_of(merged.result, spec.root)
+    return merged
+
+
+def merge_all(
+    twin: Twin,
+    image: Image,
+    specs: Sequence[BucketChanges],
+    changes: Any,
+    allocator: Pages,
+    *,
+    overrides: Mapping[int, bytes] | None = None,
+    merger: Any = None,
+) -> Merged:
+    """Merge the changes of buckets with one twin; the result is the twin's own."""
     merged = Merged(None)
     page_size = image.page_size
 
@@ -91,19 +150,11 @@ def merge(
             assert number not in merged.written, f"page {number} was written twice"
             merged.written[number] = data[i : i + page_size]
 
-    view = View(twin, image if root is None else Image(page_size, image.data, root, image.inline, image.hwm))
+    view = View(twin, image)
     merger = merger or twin.Merger(page_size)
     merger.begin(allocator, write)
-    merged.result = merger.merge(
-        view.tree,
-        sorted_changes(twin, changes),
-        threshold=threshold or page_size // 2,
-        inline_max=inline_max,
-        touch=touch,
-        overrides=overrides or {},
-    )
+    merged.result = merger.merge(view.source, specs, changes, overrides or {})
     merger.flush()
-    merged.result = merged.result._replace(freed=list(merged.result.freed))
     merged.taken, merged.pool = sorted(allocator.taken), list(allocator.pool)
     merged.hwm, merged.asked = allocator.hwm, allocator.asked
     return merged
@@ -113,7 +164,8 @@ def weak(twin: Twin, image: Image, changes: Marked, limit: int) -> list[tuple[An
     """The leaves that the changes leave weak: (pgid, size, item count, first changed key)."""
     view = View(twin, image)
     merger = twin.Merger(image.page_size)
-    return [tuple(leaf) for leaf in merger.weak(view.tree, sorted_changes(twin, changes), limit)]
+    found = merger.weak(view.source, spec_of(image, changes), sorted_changes(twin, changes), limit)
+    return [tuple(leaf) for leaf in found]
 
 
 def applied(entries: Sequence[Entry], changes: Marked) -> list[Entry]:

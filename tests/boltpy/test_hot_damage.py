@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from boltpy.errors import CorruptError, IncompatibleValueError
 from boltpy.hot import pure_read
-from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_ERASE
+from boltpy.hot.pure_changes import CHANGE_BUCKET, CHANGE_ERASE
 from tests.boltpy.hostile import KEYS, PAGE, hostile_images, with_one_number_changed
 from tests.boltpy.merging import deletes, merge, puts
 from tests.boltpy.rawfile import BRANCH, HEADER, LEAF

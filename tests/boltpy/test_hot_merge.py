@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from boltpy import rebalance
 from boltpy.errors import IncompatibleValueError
 from boltpy.format import MAX_PAGE_ITEMS
-from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE, WeakLeaf
+from boltpy.hot.pure_changes import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE
+from boltpy.hot.pure_write import WeakLeaf
 from boltpy.hot.raw_page import load_page
 from tests.boltpy.hostile import hostile_images, with_one_number_changed
 from tests.boltpy.merging import Marked, Merged, applied, buffers, deletes, merge, puts, weak
@@ -40,7 +41,7 @@ from tests.boltpy.twins import (
     walk,
 )
 
-TINY = {"_OUT_BYTES": 1, "_STACK_ITEMS": 1, "_FREED_SPANS": 1, "_WRITES": 1, "_WEAK_LEAVES": 1}
+TINY = {"_OUT_BYTES": 1, "_STACK_ITEMS": 1, "_FREED_SPANS": 1, "_WRITES": 1, "_WEAK_LEAVES": 1, "_VALUE_BYTES": 1}
 BUFFERS = st.fixed_dictionaries(
     {
         "_OUT_BYTES": st.sampled_from([1, 1024, 5000, 70_000, 512 * 1024]),
@@ -48,6 +49,7 @@ BUFFERS = st.fixed_dictionaries(
         "_FREED_SPANS": st.sampled_from([1, 2, 5, 2048]),
         "_WRITES": st.sampled_from([1, 2, 512]),
         "_WEAK_LEAVES": st.sampled_from([1, 2, 512]),
+        "_VALUE_BYTES": st.sampled_from([1, 40, 600, 16 * 1024]),
     }
 )
 

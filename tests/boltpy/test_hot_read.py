@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import boltpy.hot
 from boltpy.errors import CorruptError
 from boltpy.format import MAX_DEPTH, MAX_PAGE_ITEMS
-from boltpy.hot import pure_read, pure_write, raw_page
+from boltpy.hot import pure_changes, pure_read, raw_page
 from tests.boltpy.twins import (
     NATIVE,
     Entry,
@@ -62,8 +62,11 @@ def test_c_and_python_number_reasons_marks_and_ways_to_scan_alike() -> None:
     }  # fmt: skip
     assert {name: number for name, number in c.items() if name.startswith("E_")} == reasons
     assert len(reasons) == len(raw_page.REASONS) - 1
-    for name in ("CHANGE_BUCKET", "CHANGE_FORCE", "CHANGE_DELETE", "CHANGE_ERASE"):
-        assert c[name] == getattr(pure_write, name)
+    marks = {name: number for name, number in c.items() if name.startswith(("CHANGE_", "HOW_"))}
+    bits = marks.pop("CHANGE_BITS")
+    assert bits == sum(number for name, number in marks.items() if name.startswith("CHANGE_"))
+    for name, number in marks.items():
+        assert number == getattr(pure_changes, name)
     for name in ("SCAN_REVERSE", "SCAN_EXCLUSIVE", "SCAN_BUCKETS"):
         assert c[name] == getattr(pure_read, name)
     assert (c["MAX_DEPTH"], c["MAX_ITEMS"]) == (MAX_DEPTH, MAX_PAGE_ITEMS)

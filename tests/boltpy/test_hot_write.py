@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltpy.errors import CorruptError, IncompatibleValueError, InvariantError, MaxSizeReachedError
-from boltpy.hot.pure_write import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE
+from boltpy.hot.pure_changes import CHANGE_BUCKET, CHANGE_DELETE, CHANGE_ERASE, CHANGE_FORCE
 from tests.boltpy.merging import applied, deletes, merge, puts, weak
 from tests.boltpy.twins import (
     NATIVE,
@@ -42,11 +42,11 @@ PLAIN_KEYS = st.lists(
 
 
 def in_order(twin: Twin, keys: list[bytes]) -> list[bytes]:
-    changes = twin.sorted_changes(keys, keys, None)
+    changes = twin.sorted_changes(keys, keys, bytes(len(keys)), [len(keys)])
     if twin is PURE:
         assert all(change.key == change.value for change in changes)
         return [change.key for change in changes]
-    return [changes.key(i) for i in range(changes.n)]
+    return [changes.key(i) for i in range(len(keys))]
 
 
 @each_twin
@@ -264,7 +264,7 @@ def test_images_stand_in_for_committed_pages(twin: Twin) -> None:
     merged = merge(twin, image, puts(b"0007"), overrides={2: joined}, root=2)
     assert walk(merged.file(image), 1024, merged.result.root)[0] == applied(numbered(10), puts(b"0007"))
     assert merged.result.freed == [2]
-    unchanged = merge(twin, image, {}, overrides={image.root: root})
+    unchanged = merge(twin, image, deletes(b"none"), overrides={image.root: root})
     assert (unchanged.result.changed, unchanged.result.freed) == (True, [image.root])
 
 

@@ -159,14 +159,15 @@ def test_real_signals_at_random_moments_leave_a_database_that_goes_on(open_db: O
         for round_ in range(1, 150):
             with ignoring_interrupted_finalizers():
                 try:
-                    signal.setitimer(signal.ITIMER_REAL, randomly.uniform(1e-6, 4e-4))
-                    for _ in range(3):
-                        write(db, round_)
-                        read(db, 0)
+                    try:
+                        signal.setitimer(signal.ITIMER_REAL, randomly.uniform(1e-6, 3e-4))
+                        for _ in range(3):
+                            write(db, round_)
+                            read(db, 0)
+                    finally:  # here too it may hit
+                        signal.setitimer(signal.ITIMER_REAL, 0)
                 except KeyboardInterrupt:
                     hits += 1
-                finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
             gc.collect()
             with db.update() as tx:
                 bucket_at(tx, b"b").put(b"after", b"%d" % round_)

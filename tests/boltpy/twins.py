@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from boltpy.errors import BoltError, CorruptError
-from boltpy.hot import pure_ids, pure_node, pure_read, pure_write
+from boltpy.hot import pure_changes, pure_ids, pure_node, pure_read, pure_write
 from tests.boltpy.rawfile import BRANCH, BRANCH_PAGE, HEADER, LEAF, LEAF_PAGE
 
 Entry = tuple[int, bytes, bytes]
@@ -50,7 +50,7 @@ class Twin:
 
 
 _native = load_native()
-PURE = Twin("py", pure_read, pure_write, pure_ids, pure_node)
+PURE = Twin("py", pure_read, pure_changes, pure_write, pure_ids, pure_node)
 NATIVE = Twin("c", *([_native] if _native else []))
 needs_native = pytest.mark.skipif(_native is None, reason="the C kernels are not built, and BOLTPY_HOT=py allows that")
 each_twin = pytest.mark.parametrize(

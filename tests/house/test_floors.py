@@ -20,7 +20,7 @@ FLOORS = {
     "boltpy": (
         "errors format stats changes hot/build",
         "options batch open_txs hot/raw_page",
-        "storage hot/pure_ids hot/pure_node hot/pure_read",
+        "storage hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write",
         "hot/native",
         "hot/__init__",
