@@ -38,12 +38,12 @@ class Bucket(NestingBucket):
 
     def __repr__(self) -> str:
         name = "/".join(map(repr, self._path)) or "root"
-        return f"<Bucket {name} root={self._ref.root} inline={not self._ref.root}>"
+        return f"<Bucket {name} root={self._tree.root} inline={not self._tree.root}>"
 
     @property
     def root(self) -> Pgid:
         """The committed root page; 0 for an inline bucket and for one made by this transaction."""
-        return self._ref.root
+        return self._tree.root
 
     # -- pairs ---------------------------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class Bucket(NestingBucket):
     def __getitem__(self, key: ReadableBuffer) -> bytes:
         value = self.get(key)
         if value is None:
-            if self._nested_ref(bytes_of(key)) is not None:
+            if self._nested_tree(bytes_of(key)) is not None:
                 raise IncompatibleValueError(bytes_of(key), _A_BUCKET)
             raise KeyError(key)
         return value

@@ -18,9 +18,10 @@ from . import hot
 from .changes import Changes, KeyOrder, Mark
 from .errors import BucketError
 from .format import BUCKET_ENTRY
+from .hot.raw_page import BucketRef
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
-from .tree import BucketRef, Snapshot
+from .tree import Snapshot
 
 Path = tuple[bytes, ...]
 
@@ -75,7 +76,6 @@ class BucketState:
         "_order",
         "_path",
         "_plain",
-        "_ref",
         "_retyped",
         "_scanned_to",
         "_snapshot",
@@ -88,15 +88,14 @@ class BucketState:
         "writable",
     )
 
-    def __init__(self, tx: BucketTx, ref: BucketRef, path: Path, *, new: bool = False) -> None:
+    def __init__(self, tx: BucketTx, tree: hot.Tree, path: Path, *, new: bool = False) -> None:
         snapshot = tx._snapshot
         self._tx = tx
         self._snapshot = snapshot
-        self._ref = ref
         self._path = path
-        self._tree = snapshot.tree(ref)
+        self._tree = tree
         self._map: mmap = snapshot.map
-        self._sequence = ref.sequence
+        self._sequence = tree.sequence
         self.writable = tx.writable
         self._fill_percent = DEFAULT_FILL_PERCENT
         self._edits = 0
@@ -120,6 +119,12 @@ class BucketState:
             self._asked = 0
             self._scanned_to: bytes | None = None
             self._choose_fast()
+
+    @property
+    def _ref(self) -> BucketRef:
+        """Where the committed tree is."""
+        tree = self._tree
+        return BucketRef(tree.root, tree.sequence, tree.inline_at, tree.inline_len)
 
     @property
     def fill_percent(self) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from .bucket_state import MAX_NESTING
 from .errors import BucketError
 from .format import HEADER_SIZE, Pgid
-from .hot.raw_page import RawPage
+from .hot.raw_page import BucketRef, RawPage
 from .stats import BucketStats
-from .tree import BucketRef, Snapshot
+from .tree import Snapshot
 
 
 def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:

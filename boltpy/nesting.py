@@ -21,10 +21,10 @@ from .errors import (
     IncompatibleValueError,
     SameBucketError,
 )
-from .format import BUCKET_ENTRY, Pgid, ReadableBuffer
+from .format import Pgid, ReadableBuffer
+from .hot.raw_page import BucketRef
 from .ranges import make_range, walk
 from .stats import BucketStats, BucketStructure
-from .tree import BucketRef
 
 _MAX_SEQUENCE = 2**64 - 1
 
@@ -88,30 +88,27 @@ class NestingBucket(BucketState):
             child = self._children.get(name)
             if child is not None:
                 return child  # type: ignore[return-value]  # children are of our own class
-        ref = self._nested_ref(name)
-        if ref is None:
+        tree = self._nested_tree(name)
+        if tree is None:
             return None
-        opened = type(self)(self._tx, ref, (*self._path, name))
+        opened = type(self)(self._tx, tree, (*self._path, name))
         if self.writable:
             self._children[name] = opened
         return opened
 
-    def _nested_ref(self, name: bytes) -> BucketRef | None:
-        """Return where a nested bucket is; None if the key is missing or plain."""
+    def _nested_tree(self, name: bytes) -> hot.Tree | None:
+        """Return the committed tree of a nested bucket; None if the key is missing or plain."""
         self._require_open()
         value = self._changes.get(name)
         if value is not None:
             child = self._children.get(name)
-            return child._ref if child is not None and value is Mark.NESTED else None
-        found = hot.find(self._tree, name)
-        if found is None or not found.flags & BUCKET_ENTRY:
-            return None
-        return self._snapshot.bucket_ref(found.value_at, found.vsize)
+            return child._tree if child is not None and value is Mark.NESTED else None
+        return hot.nested(self._tree, name)
 
     def _require_free(self, name: bytes) -> None:
         """Raise unless the key is free for a new nested bucket."""
         value = self._changes.get(name)
-        if value is Mark.NESTED or (value is None and self._nested_ref(name) is not None):
+        if value is Mark.NESTED or (value is None and self._nested_tree(name) is not None):
             raise BucketExistsError(name)
         if isinstance(value, bytes) or (value is None and hot.find(self._tree, name) is not None):
             raise IncompatibleValueError(name, "a plain key, not a bucket")
@@ -133,7 +130,7 @@ class NestingBucket(BucketState):
         if not name:
             raise BucketNameRequiredError
         self._require_free(name)
-        child = type(self)(self._tx, BucketRef(), (*self._path, name), new=True)
+        child = type(self)(self._tx, self._snapshot.tree(BucketRef()), (*self._path, name), new=True)
         self._adopt(name, child)
         return child
 
@@ -269,7 +266,7 @@ class NestingBucket(BucketState):
                     yield name, nested
             return
         for name, ref in self._snapshot.nested_buckets(self._tree):
-            yield name, type(self)(self._tx, ref, (*self._path, name))
+            yield name, type(self)(self._tx, self._snapshot.tree(ref), (*self._path, name))
             self._require_open()
 
     # -- sequence ------------------------------------------------------------------------------------------------

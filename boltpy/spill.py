@@ -50,7 +50,7 @@ def spill(root: BucketState, merger: hot.Merger) -> bytes | None:
     overrides: dict[Pgid, bytes] = {}
     source = root._snapshot.source
     for i, bucket in enumerate(gathered.buckets):
-        if bucket._marked and bucket._ref.root:  # only deletes make pages join
+        if bucket._marked and bucket._tree.root:  # only deletes make pages join
             started = perf_counter()
             limit = int(merger.page_size * bucket.fill_percent) // 2
             weak = merger.weak(source, specs[i], changes, limit)
@@ -74,7 +74,7 @@ def _join(
     """Join leaves that became too small; return what to merge in place of the committed tree."""
     snapshot: Snapshot = bucket._snapshot
     load, join = partial(load_page, snapshot.pages), partial(hot.join_leaves, snapshot.source)
-    plan = rebalance.plan(bucket._ref.root, weak, load, join, limit)
+    plan = rebalance.plan(bucket._tree.root, weak, load, join, limit)
     overrides |= plan.overrides
     bucket._tx._freed.extend(plan.freed)
     bucket._tx._stats.rebalance += plan.joined
@@ -115,13 +115,13 @@ class _Gathered:
             self.values += nested.values()
             self.bits += bytes([CHANGE_BUCKET | CHANGE_CHILD]) * len(nested)
         fill = min(max(bucket._fill_percent, MIN_FILL_PERCENT), MAX_FILL_PERCENT)
-        ref, page_size = bucket._ref, self._page_size
+        tree, page_size = bucket._tree, self._page_size
         self.buckets.append(bucket)
         self.specs.append(
             BucketChanges(
-                ref.root,
-                ref.inline_at,
-                ref.inline_len,
+                tree.root,
+                tree.inline_at,
+                tree.inline_len,
                 first,
                 len(self.keys) - first,
                 int(page_size * fill),

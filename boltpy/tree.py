@@ -10,28 +10,18 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from mmap import mmap
 from struct import Struct
-from typing import NamedTuple
 
 from . import hot
 from .errors import CorruptError
-from .format import BUCKET_ENTRY, BUCKET_HEADER, BUCKET_HEADER_SIZE, MAX_DEPTH, Pgid
+from .format import BUCKET_ENTRY, MAX_DEPTH, Pgid
 from .hot import raw_page
-from .hot.raw_page import RawPage
+from .hot.raw_page import BucketRef, RawPage, bucket_ref
 from .meta import Meta
 
 Pair = tuple[bytes, bytes | None]
 
 _FIRST_BATCH = 64
 _LARGEST_BATCH = 4096
-
-
-class BucketRef(NamedTuple):
-    """Where a bucket's tree is: a root page, or an inline page image in the map, or nothing yet."""
-
-    root: Pgid = 0
-    sequence: int = 0
-    inline_at: int = 0
-    inline_len: int = 0
 
 
 class Mapping:
@@ -73,20 +63,7 @@ class Snapshot:
 
     def tree(self, ref: BucketRef) -> hot.Tree:
         """Return a bucket's tree for the kernels."""
-        return hot.tree(self.source, ref.root, ref.inline_at, ref.inline_len)
-
-    def bucket_ref(self, value_at: int, vsize: int) -> BucketRef:
-        """Decode the value of a bucket entry.
-
-        Raises:
-            CorruptError: It is too short to be a bucket.
-        """
-        if vsize < BUCKET_HEADER_SIZE:
-            raise CorruptError(None, f"a bucket's value has {vsize} bytes, it needs {BUCKET_HEADER_SIZE}")
-        root, sequence = BUCKET_HEADER.unpack_from(self.map, value_at)
-        if root:
-            return BucketRef(root, sequence)
-        return BucketRef(0, sequence, value_at + BUCKET_HEADER_SIZE, vsize - BUCKET_HEADER_SIZE)
+        return hot.tree(self.source, *ref)
 
     def tree_pages(self, ref: BucketRef, seen: set[Pgid]) -> Iterator[tuple[RawPage, int]]:
         """Yield each page of one bucket with its depth (the root's is 0), parents first; not those of nested buckets.
@@ -98,7 +75,7 @@ class Snapshot:
             CorruptError: A page breaks the format or is met twice.
         """
         if not ref.root:
-            page = raw_page.load_root(raw_page.Tree(self.pages, ref.root, ref.inline_at, ref.inline_len))
+            page = raw_page.load_root(raw_page.Tree(self.pages, *ref))
             if page is not None:
                 yield page, 0
             return
@@ -127,7 +104,7 @@ class Snapshot:
                 raise CorruptError(None, "an inline bucket holds a nested bucket")
             at, count, ksize, vsize, _ = run
             for item in range(at, at + count * (ksize + vsize), ksize + vsize):
-                yield self.map[item : item + ksize], self.bucket_ref(item + ksize, vsize)
+                yield self.map[item : item + ksize], bucket_ref(self.map, item + ksize, vsize)
 
     def used_pages(self) -> bytearray:
         """Return a byte for each page below the high-water mark: 1 if a tree or a meta uses it.

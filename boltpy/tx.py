@@ -83,7 +83,7 @@ class Tx:
         self._free: frozenset[Pgid] | None = None
         self._hooks: list[Callable[[], object]] = []
         # A read transaction keeps no bucket: without a circle of references, a leaked one ends at once.
-        self._written_root: Bucket | None = Bucket(self, snapshot.root, ()) if writable else None
+        self._written_root: Bucket | None = Bucket(self, snapshot.tree(snapshot.root), ()) if writable else None
         self._open = True
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class Tx:
     @property
     def _root(self) -> Bucket:
         self._require_open()
-        return self._written_root or Bucket(self, self._snapshot.root, ())
+        return self._written_root or Bucket(self, self._snapshot.tree(self._snapshot.root), ())
 
     def _require_open(self) -> None:
         if not self._open:

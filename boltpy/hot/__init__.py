@@ -43,7 +43,7 @@ __all__ = [
     "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator",
     "BucketChanges", "Changes", "Found", "Map", "Merger",
     "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
-    "join_leaves", "merge_ids", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
+    "join_leaves", "merge_ids", "nested", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
 ]  # fmt: skip
 
 
@@ -69,8 +69,9 @@ HOT = "c" if _native else "py"
 attach: Callable[[Map], object] = _read.attach
 source: Callable[[object, int, int, int], Source] = _read.source
 detach: Callable[[Source], None] = _read.detach
-tree: Callable[[Source, int, int, int], Tree] = _read.tree
+tree: Callable[[Source, int, int, int, int], Tree] = _read.tree
 fnv1a: Callable[[bytes], int] = _read.fnv1a
+nested: Callable[[Tree, bytes], Tree | None] = _read.nested
 find: Callable[[Tree, bytes], Found | None] = _read.find
 get: Callable[[Tree, bytes, int], int] = _read.get
 get_many: Callable[[Tree, Map, list[bytes]], list[bytes | None]] = _read.get_many

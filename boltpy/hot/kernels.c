@@ -291,6 +291,25 @@ int bp_find(const bp_tree *t, const uint8_t *key, uint64_t klen, bp_found *out)
     return r;
 }
 
+int bp_nested(const bp_tree *t, const uint8_t *name, uint64_t len, bp_tree *out)
+{
+    bp_frame p;
+    element e;
+    bp_error err;
+    int r = find(t, name, len, &p, &e, &err);
+    if (r <= 0 || !(e.flags & BUCKET_ENTRY))
+        return r < 0 ? -1 : 0;
+    if (e.vsize < 16)
+        return -1;
+    const uint8_t *at = p.at + e.value_at;
+    out->src = t->src;
+    out->root = load64(at);
+    out->sequence = load64(at + 8);
+    out->inline_at = out->root ? 0 : (uint64_t)(at - t->src->map) + 16;
+    out->inline_len = out->root ? 0 : e.vsize - 16;
+    return 1;
+}
+
 /* A search that is done a step at a time, so that several wait for memory together. */
 typedef struct {
     bp_frame leaf;
@@ -733,7 +752,7 @@ static int load_base(bp_merge *m, uint64_t pgid, bp_frame *p)
 int bp_start(bp_merge *m, const bp_source *src, const bp_bucket *b)
 {
     bp_frame *f = &m->frame[0];
-    bp_tree only_inline = {src, 0, b->inline_at, b->inline_len};
+    bp_tree only_inline = {src, 0, 0, b->inline_at, b->inline_len};
     memset(f, 0, sizeof *f);
     m->src = src;
     m->threshold = b->threshold;

@@ -15,6 +15,7 @@ typedef struct {
 typedef struct {
     const bp_source *src;
     uint64_t root;          /* pgid of the root page; 0: an inline bucket */
+    uint64_t sequence;      /* of the bucket */
     uint64_t inline_at;     /* bytes into the map, where the inline page image starts */
     uint64_t inline_len;    /* bytes of it; 0: the bucket is empty */
 } bp_tree;
@@ -165,6 +166,8 @@ uint64_t bp_fnv1a(const uint8_t *data, uint64_t len);
 int64_t bp_get(const bp_tree *tree, const uint8_t *key, uint64_t klen);
 /* 1 found, 0 missing, -1 see out->err */
 int bp_find(const bp_tree *tree, const uint8_t *key, uint64_t klen, bp_found *out);
+/* The tree of the nested bucket of this name: 1 it is there, 0 it is not, -1 something is wrong on the way */
+int bp_nested(const bp_tree *tree, const uint8_t *name, uint64_t len, bp_tree *out);
 /* out[i] as bp_get; 0, or -1 if the lengths do not fit the blob */
 int bp_get_many(const bp_tree *tree, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
                 int64_t *out, bp_together *sum);

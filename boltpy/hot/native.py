@@ -19,7 +19,7 @@ from .pure_changes import BucketChanges
 from .pure_node import node_too_large
 from .pure_read import Found, Run, values_at
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
-from .raw_page import Map, Source, Tree, corrupt
+from .raw_page import Map, Source, Tree, bucket_ref, corrupt
 
 # What bp_merge_run answers (enum BP_...).
 _DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED, _TOO_LARGE, _VALUES, _MISMATCH = range(11)
@@ -59,8 +59,8 @@ def detach(source: Source) -> None:
     cast("Any", source).len = 0
 
 
-def tree(source: Source, root: Pgid, inline_at: int, inline_len: int) -> Tree:
-    return cast(Tree, ffi.new("bp_tree *", (source, root, inline_at, inline_len)))
+def tree(source: Source, root: Pgid, sequence: int, inline_at: int, inline_len: int) -> Tree:
+    return cast(Tree, ffi.new("bp_tree *", (source, root, sequence, inline_at, inline_len)))
 
 
 def _error(err: Any) -> CorruptError:
@@ -73,6 +73,16 @@ def find(tree: Tree, key: bytes) -> Found | None:
     if answer < 0:
         raise _error(out.err)
     return Found(out.key_at, out.value_at, out.ksize, out.vsize, out.flags) if answer else None
+
+
+def nested(tree: Tree, name: bytes) -> Tree | None:
+    out = ffi.new("bp_tree *")
+    answer = lib.bp_nested(tree, name, len(name), out)
+    if answer > 0:
+        return cast(Tree, out)
+    if answer < 0 and (found := find(tree, name)) is not None:
+        bucket_ref(b"", found.value_at, found.vsize)  # says what is wrong
+    return None
 
 
 def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> list[bytes | None]:

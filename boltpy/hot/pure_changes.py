@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ..format import Pgid
+from .raw_page import Source, Tree
 
 # Marks of a change. A plain put has none.
 CHANGE_BUCKET: Final = 1  # the value is a bucket header or an inline bucket
@@ -38,6 +39,11 @@ class BucketChanges(NamedTuple):
     inline_max: int
     sequence: int
     how: int
+
+
+def tree_of(source: Source, bucket: BucketChanges) -> Tree:
+    """Return the committed tree of a bucket with changes."""
+    return Tree(source, bucket.root, bucket.sequence, bucket.inline_at, bucket.inline_len)
 
 
 class Change(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..errors import CorruptError
 from ..format import BUCKET_ENTRY, Pgid
-from .raw_page import EMPTY, OUT_OF_ORDER, Map, RawPage, Source, Tree, corrupt, load_child, load_root
+from .raw_page import EMPTY, OUT_OF_ORDER, Map, RawPage, Source, Tree, bucket_ref, corrupt, load_child, load_root
 
 # Answers of get(): no place in the map.
 MISSING: Final = -1
@@ -69,9 +69,9 @@ def detach(source: Source) -> None:
     source.length = 0
 
 
-def tree(source: Source, root: Pgid, inline_at: int, inline_len: int) -> Tree:
+def tree(source: Source, root: Pgid, sequence: int, inline_at: int, inline_len: int) -> Tree:
     """Return the Tree of one bucket; keep the Source as long as the Tree is used."""
-    return Tree(source, root, inline_at, inline_len)
+    return Tree(source, root, sequence, inline_at, inline_len)
 
 
 def find(tree: Tree, key: bytes) -> Found | None:
@@ -92,6 +92,18 @@ def find(tree: Tree, key: bytes) -> Found | None:
         depth += 1
         page = load_child(tree.source, _not_empty(page), page.child_slot(key), depth)
     return None
+
+
+def nested(tree: Tree, name: bytes) -> Tree | None:
+    """Return the Tree of the nested bucket of this name; None if the key is missing or plain.
+
+    Raises:
+        CorruptError: A page on the way, or the bucket's value, breaks the format.
+    """
+    found = find(tree, name)
+    if found is None or not found.flags & BUCKET_ENTRY:
+        return None
+    return Tree(tree.source, *bucket_ref(tree.source.map, found.value_at, found.vsize))
 
 
 def get(tree: Tree, key: bytes, _size: int) -> int:

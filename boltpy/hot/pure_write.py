@@ -23,6 +23,7 @@ from .pure_changes import (
     HOW_TOUCH,
     BucketChanges,
     Changes,
+    tree_of,
     with_values,
 )
 from .pure_node import Item, encode_page, node_too_large, page_items, split
@@ -114,7 +115,7 @@ class Merger:
         Raises:
             CorruptError: A page of the tree breaks the format.
         """
-        tree = Tree(source, *bucket[:3])
+        tree = tree_of(source, bucket)
         root = load_root(tree)
         span = (bucket.first, bucket.first + bucket.change_count)
         return [] if root is None else list(_weak_leaves(tree, changes, limit, root, span, 0))
@@ -168,7 +169,7 @@ class _Merge:
         self._merger = merger
         self._allocator = allocator
         self._bucket = bucket
-        self._tree = Tree(source, *bucket[:3])
+        self._tree = tree_of(source, bucket)
         self._changes = changes
         self._overrides = overrides
         self.freed = array("Q")

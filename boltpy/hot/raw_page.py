@@ -13,6 +13,8 @@ from ..errors import CorruptError
 from ..format import (
     BRANCH,
     BRANCH_ELEMENT,
+    BUCKET_HEADER,
+    BUCKET_HEADER_SIZE,
     ELEMENT_SIZE,
     HEADER_SIZE,
     LEAF,
@@ -83,8 +85,32 @@ class Tree(NamedTuple):
 
     source: Source
     root: Pgid
+    sequence: int
     inline_at: int
     inline_len: int
+
+
+class BucketRef(NamedTuple):
+    """Where a bucket's tree is: a root page, or an inline page image in the map, or nothing yet."""
+
+    root: Pgid = 0
+    sequence: int = 0
+    inline_at: int = 0
+    inline_len: int = 0
+
+
+def bucket_ref(source: Map, value_at: int, vsize: int) -> BucketRef:
+    """Decode the value of a bucket entry.
+
+    Raises:
+        CorruptError: It is too short to be a bucket.
+    """
+    if vsize < BUCKET_HEADER_SIZE:
+        raise CorruptError(None, f"a bucket's value has {vsize} bytes, it needs {BUCKET_HEADER_SIZE}")
+    root, sequence = BUCKET_HEADER.unpack_from(source, value_at)
+    if root:
+        return BucketRef(root, sequence)
+    return BucketRef(0, sequence, value_at + BUCKET_HEADER_SIZE, vsize - BUCKET_HEADER_SIZE)
 
 
 class Element(NamedTuple):

@@ -153,7 +153,7 @@ class View:
         self._handle = twin.attach(image.data)
         mapped = len(image.data) if length is None else length
         self.source = twin.source(self._handle, mapped, image.hwm, image.page_size)
-        self.tree = twin.tree(self.source, image.root, *image.inline)
+        self.tree = twin.tree(self.source, image.root, 0, *image.inline)
 
 
 # Reading pages.
