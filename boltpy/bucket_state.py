@@ -200,12 +200,12 @@ class BucketState:
         self._tx._plain_buckets.discard(self._path)
         self._has_nested = True
 
-    def _known_plain(self) -> set[Path]:
-        """Return the paths of this and all nested handles whose buckets are known to be plain."""
-        known = {self._path} if self._plain else set()
+    def _tell_plain(self, found: set[Path]) -> None:
+        """Add the paths of this and all nested handles that have come to know that their bucket is plain."""
+        if self._plain and self._path not in self._tx._plain_buckets:
+            found.add(self._path)
         for child in self._children.values():
-            known |= child._known_plain()
-        return known
+            child._tell_plain(found)
 
     def _is_changed(self) -> bool:
         return self._touched or bool(self._changes)

@@ -21,7 +21,7 @@ from . import hot
 from .bucket_state import BucketState
 from .errors import CorruptError
 from .format import BUCKET_HEADER, NO_FREELIST, PAGE_HEADER, Pgid
-from .freelist import Allocation, Freelist
+from .freelist import Allocation, Freelist, descending
 from .meta import Meta
 from .options import Options
 from .spill import spill
@@ -98,6 +98,7 @@ class Committer:
         value = spill(root, self._merger)
         root_page, sequence = (old.root, old.sequence) if value is None else BUCKET_HEADER.unpack_from(value)
         self._free_old_freelist(snapshot, root)
+        tx._freed = descending(tx._freed)
         freelist_page = NO_FREELIST
         if not self._options.no_freelist_sync:
             # One page more than needed where the ids fill the last one: bbolt's formula, kept for equal files.
@@ -118,9 +119,7 @@ class Committer:
                 self._storage.sync()
         if not self._options.no_sync:
             self._sync(root)
-        return old._replace(
-            root=root_page, sequence=sequence, freelist=freelist_page, hwm=allocation.hwm, txid=old.txid + 1
-        )
+        return Meta(old.page_size, old.flags, root_page, sequence, freelist_page, allocation.hwm, old.txid + 1)
 
     def write_meta(self, meta: Meta, root: BucketState) -> None:
         """Do step 6.

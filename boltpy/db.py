@@ -260,7 +260,8 @@ class DB:
                 self._in_doubt = False
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
-        plain = root._known_plain()
+        plain: set[Path] = set()
+        root._tell_plain(plain)
         try:
             self._committer.write_meta(meta, root)
         except Exception as error:
@@ -269,7 +270,7 @@ class DB:
             self._log.error("%s: %s", self.path, self._failure)
             raise
         with self._txs.lock:
-            freelist.committed(meta.txid, tx._freed, allocation, readers_open=bool(self._txs.readers()))
+            freelist.committed(meta.txid, tx._freed, allocation, readers_open=self._txs.any_reader())
             self._meta, self._mapping = meta, mapping
             self._in_doubt = False
         self._learn(plain)
@@ -277,6 +278,8 @@ class DB:
 
     def _learn(self, plain: set[Path]) -> None:
         """Remember which buckets have no nested ones."""
+        if not plain:
+            return
         if len(self._plain_buckets) > _KNOWN_PLAIN_LIMIT:
             self._plain_buckets.clear()
         self._plain_buckets |= plain

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from .errors import CorruptError, MaxSizeReachedError
 from .format import FREELIST, FREELIST_COUNT_OVERFLOW, HEADER_SIZE, PAGE_HEADER, PGID, Pgid, Txid
@@ -31,7 +31,7 @@ class Freelist:
         """Start with the descending ids in `free`."""
         self.spans = new_spans(freelist_type)
         self.spans.add(free)
-        self.pending: dict[Txid, array[int]] = {}
+        self.pending: dict[Txid, array[int]] = {}  # descending ids
         # Which pages a transaction took from the freelist. Kept only while readers are open: a page that was
         # taken and freed between two readers is seen by neither and need not wait for the older one.
         self._taken: dict[Txid, array[int]] = {}
@@ -49,7 +49,7 @@ class Freelist:
         """
         oldest = readers[0] if readers else _NEVER
         for txid in [t for t in self.pending if t < oldest]:
-            self.spans.add(descending(self.pending.pop(txid)))
+            self.spans.add(self.pending.pop(txid))
         self._taken = {t: ids for t, ids in self._taken.items() if t > oldest} if readers else {}
         for before, behind in pairwise([*readers, _NEVER]):
             self._release_between(before + 1, behind - 1)
@@ -65,7 +65,7 @@ class Freelist:
             ids = self.pending[txid]
             unseen = [pgid for pgid in ids if pgid in taken]
             if unseen:
-                self.spans.add(descending(unseen))
+                self.spans.add(array("Q", unseen))
                 self.pending[txid] = array("Q", (pgid for pgid in ids if pgid not in taken))
 
     def stored_bytes(self, extra: int = 0) -> int:
@@ -74,16 +74,16 @@ class Freelist:
         return HEADER_SIZE + PGID.size * (count + (count >= FREELIST_COUNT_OVERFLOW))
 
     def encode(self, pgid: Pgid, page_count: int, page_size: int, freed: array[int]) -> bytes:
-        """Return the freelist page: all free and pending ids and those that this commit frees, ascending.
+        """Return the freelist page: all free and pending ids and those in `freed`, which are descending; all ascending.
 
         Raises:
             CorruptError: A page is in there twice.
         """
-        waiting = array("Q", freed)
-        for ids in self.pending.values():
-            waiting.extend(ids)
+        waiting = freed
+        if self.pending:
+            waiting = descending(chain(freed, *self.pending.values()))
         free = self.spans.ids()
-        stored = store_ids(free, descending(waiting))
+        stored = store_ids(free, waiting)
         count = len(free) + len(waiting)
         header = PAGE_HEADER.pack(pgid, FREELIST, min(count, FREELIST_COUNT_OVERFLOW), page_count - 1)
         length = PGID.pack(count) if count >= FREELIST_COUNT_OVERFLOW else b""
@@ -91,7 +91,7 @@ class Freelist:
         return b"".join([header, length, stored, bytes(page_count * page_size - size)])
 
     def committed(self, txid: Txid, freed: array[int], allocation: Allocation, *, readers_open: bool) -> None:
-        """Take note of what a commit freed and took."""
+        """Take note of what a commit freed, descending ids, and of what it took."""
         if freed:
             self.pending[txid] = freed
         if readers_open and allocation.taken:

@@ -76,6 +76,10 @@ class OpenTxs:
         """Return the txids of all open read transactions, ascending, one for each transaction."""
         return sorted(tx.id for tx in self if not tx.writable) if self._refs else []
 
+    def any_reader(self) -> bool:
+        """Return whether a read transaction is open, if a write transaction is."""
+        return len(self._refs) > 1 and any(not tx.writable for tx in self)
+
     def writer_thread(self) -> int:
         """Return the thread whose write transaction is open; 0 if there is none."""
         return next((tx._thread for tx in self if tx.writable), 0) if self._refs else 0

@@ -60,6 +60,8 @@ class ArraySpans:
 
     def take(self, count: int) -> Pgid:
         """Take the first `count` pages of the lowest run of at least that length."""
+        if count == 1 and self.pool:
+            return self.pool.pop()
         last = find_run(self.pool, count) if count else -1
         if last < 0:
             return 0

@@ -43,7 +43,6 @@ def spill(root: BucketState, merger: hot.Merger) -> bytes | None:
     gathered = _Gathered(merger.page_size)
     if gathered.add(root) < 0:
         return None
-    gathered.specs[-1] = gathered.specs[-1]._replace(inline_max=0)
     specs = gathered.specs
     counts = [spec.change_count for spec in specs]
     changes = hot.sorted_changes(gathered.keys, gathered.values, gathered.bits, counts)
@@ -125,7 +124,7 @@ class _Gathered:
                 first,
                 len(self.keys) - first,
                 int(page_size * fill),
-                page_size // 4,
+                page_size // 4 if bucket._path else 0,  # the root bucket is in no other
                 bucket._sequence,
                 HOW_TOUCH if bucket._touched else 0,
             )

@@ -35,6 +35,7 @@ _SCAN_RUNS: Final = 512
 _RUN = Struct("<QIIII")
 _SPAN = Struct("<QQ")
 _WEAK = Struct("<QQII")
+_WRITE = Struct("<QQQ")
 _not_cleared = ffi.new_allocator(should_clear_after_alloc=False)
 
 if array("I").itemsize != 4 or ffi.sizeof("bp_run") != _RUN.size or ffi.sizeof("bp_weak_leaf") != _WEAK.size:
@@ -214,6 +215,7 @@ class Merger:
         self._writes = ffi.new("bp_write[]", _WRITES)
         m.freed, m.freed_cap = self._freed, _FREED_SPANS
         m.writes, m.writes_cap = self._writes, _WRITES
+        self._values = _not_cleared("uint8_t[]", _VALUE_BYTES)
         self._set_out(_OUT_BYTES)
         self._set_stack(_STACK_ITEMS)
 
@@ -256,9 +258,8 @@ class Merger:
 
     def flush(self) -> None:
         m = self._m
-        for i in range(m.writes_n):
-            w = m.writes[i]
-            self._write(w.pgid, self._out_view[w.at : w.at + w.len])
+        for at, length, pgid in _WRITE.iter_unpack(ffi.buffer(self._writes, m.writes_n * _WRITE.size)):
+            self._write(pgid, self._out_view[at : at + length])
         m.out_len = m.writes_n = 0
 
     def weak(self, source: Source, bucket: BucketChanges, changes: Changes, limit: int) -> list[WeakLeaf]:
@@ -292,7 +293,8 @@ class Merger:
         work = array("Q", chain.from_iterable(buckets))
         m.results = results = ffi.new("bp_value[]", count)
         m.at = m.stage = m.pages = m.splits = m.freed_n = 0
-        kept = [self._new_values(0)]
+        m.values, m.values_cap, m.values_len = self._values, len(self._values), 0
+        more: list[Any] = []
         with ffi.from_buffer("bp_bucket[]", work, require_writable=True) as places:
             while answer := self._run(source, places, count, changes):
                 if answer == _OUT:
@@ -305,7 +307,7 @@ class Merger:
                 elif answer == _ALLOC:
                     m.given = self._allocator.allocate(m.need)
                 elif answer == _VALUES:
-                    kept.append(self._new_values(m.need))  # results point to the older ones
+                    more.append(self._more_values(m.need))  # results point to the older ones
                 else:
                     self._fail(answer, changes)
         self._take_freed(freed)
@@ -313,11 +315,10 @@ class Merger:
         value = bytes(ffi.buffer(last.at, last.len)) if last.len else None
         return Outcome(value, freed, m.pages, m.splits)
 
-    def _new_values(self, need: int) -> Any:
+    def _more_values(self, need: int) -> Any:
         m = self._m
-        m.values_cap = max(need, _VALUE_BYTES)
+        m.values_cap, m.values_len = max(need, _VALUE_BYTES), 0
         m.values = values = _not_cleared("uint8_t[]", m.values_cap)
-        m.values_len = 0
         return values
 
     def _run(self, source: Source, buckets: Any, count: int, changes: Changes) -> int:
