@@ -25,8 +25,10 @@ from .hot import (
     BucketChanges,
 )
 from .hot.raw_page import load_page
-from .options import MAX_FILL_PERCENT, MIN_FILL_PERCENT
+from .options import DEFAULT_FILL_PERCENT, MAX_FILL_PERCENT, MIN_FILL_PERCENT
 from .tree import Snapshot
+
+_CHILD = bytes([CHANGE_BUCKET | CHANGE_CHILD])
 
 
 def spill(root: BucketState, merger: hot.Merger) -> bytes | None:
@@ -85,6 +87,7 @@ class _Gathered:
 
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
+        self._default_threshold = int(page_size * DEFAULT_FILL_PERCENT)
         self.buckets: list[BucketState] = []
         self.specs: list[BucketChanges] = []
         self.keys: list[bytes] = []
@@ -93,28 +96,29 @@ class _Gathered:
 
     def add(self, bucket: BucketState) -> int:
         """Add a bucket and those below it; return its place, or -1 if nothing changed in it."""
-        children = bucket._children
+        children, changes, keys = bucket._children, bucket._changes, self.keys
         nested: dict[bytes, bytes] = {}
-        for name in sorted(children) if children else ():
+        for name in sorted(children) if len(children) > 1 else children:
             place = self.add(children[name])
             if place >= 0:
                 nested[name] = place.to_bytes(8, "little")
-        changes = bucket._changes
-        if not nested and not changes and not bucket._touched:
+        if not changes and not nested and not bucket._touched:
             return -1
-        first = len(self.keys)
-        self.keys += changes
+        first = len(keys)
+        keys += changes
         if bucket._marked:
             self._add_marked(bucket, nested)
-        else:
+        elif changes:
             self.values += changes.values()  # type: ignore[arg-type]  # no marks: all are bytes
             self.bits += bytes(len(changes))
         if nested:
-            self.keys += nested
+            keys += nested
             self.values += nested.values()
-            self.bits += bytes([CHANGE_BUCKET | CHANGE_CHILD]) * len(nested)
-        fill = min(max(bucket._fill_percent, MIN_FILL_PERCENT), MAX_FILL_PERCENT)
-        tree, page_size = bucket._tree, self._page_size
+            self.bits += _CHILD * len(nested)
+        tree, fill = bucket._tree, bucket._fill_percent
+        threshold = self._default_threshold
+        if fill != DEFAULT_FILL_PERCENT:
+            threshold = int(self._page_size * min(max(fill, MIN_FILL_PERCENT), MAX_FILL_PERCENT))
         self.buckets.append(bucket)
         self.specs.append(
             BucketChanges(
@@ -122,9 +126,9 @@ class _Gathered:
                 tree.inline_at,
                 tree.inline_len,
                 first,
-                len(self.keys) - first,
-                int(page_size * fill),
-                page_size // 4 if bucket._path else 0,  # the root bucket is in no other
+                len(keys) - first,
+                threshold,
+                self._page_size // 4 if bucket._path else 0,  # the root bucket is in no other
                 bucket._sequence,
                 HOW_TOUCH if bucket._touched else 0,
             )
@@ -148,12 +152,16 @@ class _Gathered:
             if changes[key] is Mark.NESTED:
                 place = nested.pop(key, None)
                 if place is not None:
-                    child = int.from_bytes(place, "little")
-                    self.specs[child] = self.specs[child]._replace(how=self.specs[child].how | HOW_TELL)
+                    self._tell(int.from_bytes(place, "little"))
                     self.bits[i] |= CHANGE_CHILD
                 self.values[i] = place or _stored_value(bucket._children[key])
             if key in retyped:
                 self.bits[i] |= CHANGE_FORCE
+
+    def _tell(self, place: int) -> None:
+        """Have the value of a bucket told whatever becomes of its changes: it is new where it is."""
+        spec = self.specs[place]
+        self.specs[place] = spec._replace(how=spec.how | HOW_TELL)
 
 
 def _stored_value(bucket: BucketState) -> bytes:

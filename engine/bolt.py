@@ -7,8 +7,7 @@ open: what it checks is checked before it changes anything, and an error leaves 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
@@ -117,7 +116,7 @@ class BoltEngine(BoltQueries):
     def add_run(self, run: Run) -> None:
         self._accept(Run, run, new=True)
         now = self._time()  # whatever is wrong with a clock is told before anything is changed
-        with self._writing(Run) as group:
+        with self._transactions.writing(Run) as group:
             pipelines, pipeline = self._owner(group, Pipeline, namespace_id=run.namespace_id, id=run.pipeline_id)
             self._insert(group, self._placed(group.tx, Run, arguments_of(run))[0], run)
             pipeline.last_run_id = run.id
@@ -132,7 +131,7 @@ class BoltEngine(BoltQueries):
     def add_task_run(self, task_run: TaskRun) -> None:
         self._accept(TaskRun, task_run, new=True)
         key = arguments_of(task_run)
-        with self._writing(TaskRun) as group:
+        with self._transactions.writing(TaskRun) as group:
             owner = {name: key[name] for name in ("namespace_id", "pipeline_id")}
             runs, run = self._owner(group, Run, **owner, id=task_run.run_id)
             task_runs, wanted = self._placed(group.tx, TaskRun, key)
@@ -149,7 +148,7 @@ class BoltEngine(BoltQueries):
 
     def add_trigger_event(self, event: TriggerEvent) -> None:
         self._accept(TriggerEvent, event, new=True)
-        with self._writing(TriggerEvent) as group:
+        with self._transactions.writing(TriggerEvent) as group:
             self._insert(group, self._placed(group.tx, TriggerEvent, arguments_of(event))[0], event)
 
     def update_trigger_event(self, event: TriggerEvent) -> None:
@@ -161,12 +160,12 @@ class BoltEngine(BoltQueries):
         key = RunRegistryKey(namespace, pipeline, run)
         if not self._gofer:
             require_key(key)
-        with self._writing() as group:
+        with self._transactions.writing() as group:
             KeyValues(group.tx, REGISTRY).set(key, {})
 
     def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
         key = RunRegistryKey(namespace, pipeline, run)
-        with self._writing() as group:
+        with self._transactions.writing() as group:
             registry = KeyValues(group.tx, REGISTRY)
             if registry.exists or self._gofer:
                 registry.delete(key)
@@ -184,7 +183,7 @@ class BoltEngine(BoltQueries):
     def add_event(self, event: Event) -> None:
         if type(event) is not Event:
             raise TypeError(f"this takes an Event, not {type(event).__name__}")
-        with self._writing() as group:
+        with self._transactions.writing() as group:
             if self._gofer or not event.event_id:
                 group.numbered.append((event, "event_id"))
                 event.event_id = 0
@@ -194,19 +193,13 @@ class BoltEngine(BoltQueries):
                 raise self._temper.exists(Event, {"id": event.event_id}) from None
 
     def delete_event(self, *, id: int) -> None:
-        with self._writing() as group:
+        with self._transactions.writing() as group:
             try:
                 EventLog(group.tx).delete(id)
             except RecordNotFound:
                 raise self._temper.not_found(Event, {"id": id}) from None
 
     # --- what they share ---
-
-    @contextmanager
-    def _writing(self, about: type[Any] | None = None) -> Iterator[Group]:
-        """A transaction for one call. Args: `about`, the class of the entity that is written."""
-        with self._told(about), self._transactions.writing() as group:
-            yield group
 
     def _accept(self, kind: type[E], entity: E, *, new: bool) -> None:
         require_types(entity, kind)
@@ -215,7 +208,7 @@ class BoltEngine(BoltQueries):
     def _add(self, kind: type[E], entity: E) -> None:
         self._accept(kind, entity, new=True)
         key = arguments_of(entity)
-        with self._writing(kind) as group:
+        with self._transactions.writing(kind) as group:
             records, wanted = self._placed(group.tx, kind, key)
             if records.has(wanted):
                 raise self._temper.exists(kind, key)
@@ -229,11 +222,11 @@ class BoltEngine(BoltQueries):
 
     def _update(self, kind: type[E], entity: E) -> None:
         self._accept(kind, entity, new=False)
-        with self._writing(kind) as group:
+        with self._transactions.writing(kind) as group:
             self._temper.update(self._placed(group.tx, kind, arguments_of(entity))[0], entity)
 
     def _delete(self, kind: type[E], key: Mapping[str, Any]) -> None:
-        with self._writing() as group:
+        with self._transactions.writing() as group:
             records, wanted = self._placed(group.tx, kind, key)
             try:
                 records.delete(wanted)

@@ -8,7 +8,7 @@ themselves.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import boltpy
@@ -52,7 +52,7 @@ class BoltQueries(Engine):
         self._temper = GoferTemper(late=late) if self._gofer else PythonTemper(late=late)
         self._late = late
         self._max_results_limit = max_results_limit
-        self._transactions = Transactions(db)
+        self._transactions = Transactions(db, self._temper.told)
         # This process alone writes to the file while it is open.
         self._prepared: Prepared = set()
 
@@ -68,7 +68,7 @@ class BoltQueries(Engine):
     # --- namespaces ---
 
     def get_all_namespaces(self, *, offset: int = 0, limit: int = 0) -> list[Namespace]:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             return self._seen(self._records(tx, Namespace).all(offset=offset, limit=self._limit(limit)))
 
     def get_namespace(self, *, id: str) -> Namespace:
@@ -82,7 +82,7 @@ class BoltQueries(Engine):
         if isinstance(namespaces, str):
             raise TypeError("namespaces is a collection of ids, not a str")
         limit = self._limit(limit)
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             tokens = self._records(tx, Token)
             if not namespaces:
                 return self._seen(tokens.all(offset=offset, limit=limit))
@@ -100,7 +100,7 @@ class BoltQueries(Engine):
 
     def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
         limit = self._limit(limit)
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             pipelines = self._records(tx, Pipeline, namespace_id)
             if not self._gofer:
                 found = sorted(pipelines.all(), key=lambda it: (key_of(it.created), key_of(it.id)), reverse=True)
@@ -116,7 +116,7 @@ class BoltQueries(Engine):
     # --- runs ---
 
     def get_all_runs(self, *, namespace_id: str, pipeline_id: str, offset: int = 0, limit: int = 0) -> list[Run]:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             runs = self._records(tx, Run, namespace_id, pipeline_id)
             return self._seen(runs.all(offset=offset, limit=self._limit(limit), reverse=True))
 
@@ -126,7 +126,7 @@ class BoltQueries(Engine):
     # --- task runs ---
 
     def get_all_task_runs(self, *, namespace_id: str, pipeline_id: str, run_id: int) -> list[TaskRun]:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             task_runs = self._records(tx, TaskRun, namespace_id, pipeline_id, level("run_id", run_id))
             if self._gofer:
                 return self._seen(task_runs.all_by_index("created"))
@@ -141,7 +141,7 @@ class BoltQueries(Engine):
     def get_all_trigger_events(
         self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, offset: int = 0, limit: int = 0
     ) -> list[TriggerEvent]:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             events = self._records(tx, TriggerEvent, namespace_id, pipeline_id, pipeline_trigger_label)
             return self._seen(events.all(offset=offset, limit=self._limit(limit), reverse=True))
 
@@ -158,17 +158,17 @@ class BoltQueries(Engine):
     # --- runs that somebody waits for ---
 
     def get_all_run_registrations(self) -> set[RunRegistryKey]:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             return set(read_registrations(tx, strict=self._gofer))
 
     def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             return RunRegistryKey(namespace, pipeline, run) in KeyValues(tx, REGISTRY)
 
     # --- logins for container registries ---
 
     def get_all_docker_registry_auths(self) -> list[DockerRegistryAuth]:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             return self._seen(self._records(tx, DockerRegistryAuth).all())
 
     def get_docker_registry_auth(self, *, registry: str) -> DockerRegistryAuth:
@@ -178,14 +178,14 @@ class BoltQueries(Engine):
 
     def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
         limit = self._limit(limit)
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             log = EventLog(tx)
             if not self._gofer:
                 return _paged(log.all(reverse=reverse), offset, limit)
             return _paged(_as_gofer_lists(log, max(offset, 0), reverse), 0, limit)
 
     def get_event(self, *, id: int) -> Event | None:
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             try:
                 event = EventLog(tx).get(id)
             except RecordNotFound:
@@ -193,26 +193,6 @@ class BoltQueries(Engine):
             return event if not self._gofer or _gofer_knows(event) else None
 
     # --- what both halves stand on ---
-
-    @contextmanager
-    def _told(self, about: type[Any] | None = None) -> Iterator[None]:
-        """A block in which errors from below become what the temper says of them.
-
-        Args:
-            about: The class of the entity that is written, if one is.
-        """
-        try:
-            yield
-        except (EngineError, boltpy.BoltError) as error:
-            told = self._temper.told(error, about)
-            if told is error:
-                raise
-            raise told from None
-
-    @contextmanager
-    def _reading(self) -> Iterator[boltpy.Tx]:
-        with self._told(), self._transactions.reading() as tx:
-            yield tx
 
     def _records(self, tx: boltpy.Tx, kind: type[E], *path: Any) -> Records[E]:
         """The records of a class below the levels of `path`, kept as the file's schema keeps them."""
@@ -231,7 +211,7 @@ class BoltQueries(Engine):
 
     def _get(self, kind: type[E], key: Mapping[str, Any]) -> E:
         """The one entity that `key` names: its last item is the id, those before it are levels of buckets."""
-        with self._reading() as tx:
+        with self._transactions.reading() as tx:
             records, wanted = self._placed(tx, kind, key)
             return self._seen([self._load(records, kind, wanted, key)])[0]
 

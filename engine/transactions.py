@@ -2,18 +2,28 @@
 
 A transaction belongs to the thread that opened it. While it is open, that thread's calls join it and see what it has
 changed; those of other threads read the last commit, and wait with writing until it ends.
+
+The blocks here are classes, not generators: each call enters one, and a generator takes longer than what they do.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
 
 import boltpy
 
 from .errors import EngineError, EntityExists, EntityNotFound, PreconditionFailed
+
+Told = Callable[[Exception, "type[Any] | None"], Exception]
+"""What to raise in place of an error from below; the same one if nothing is to be said about it."""
+
+_HARMLESS = (EntityNotFound, EntityExists, PreconditionFailed)
+"""Errors that say "nothing was written"."""
 
 
 @dataclass(slots=True)
@@ -31,8 +41,14 @@ class Group:
     numbered: list[tuple[object, str]] = field(default_factory=list)
 
     def require_whole(self) -> None:
+        """Raise EngineError if it is broken."""
         if self.broken:
             raise EngineError("a call in this transaction failed half-way: it can only be rolled back")
+
+    def take_numbers_back(self) -> None:
+        """None of these was stored: tried again, they are numbered again."""
+        for entity, name in self.numbered:
+            setattr(entity, name, 0)
 
 
 class _Open(threading.local):
@@ -44,72 +60,147 @@ class _Open(threading.local):
 class Transactions:
     """The transactions of one engine."""
 
-    def __init__(self, db: boltpy.DB) -> None:
-        self._db = db
-        self._open = _Open()
+    def __init__(self, db: boltpy.DB, told: Told) -> None:
+        """Args: `told`, which errors the calls raise in place of others."""
+        self.db = db
+        self.open = _Open()
+        self.told = told
 
-    @contextmanager
-    def reading(self) -> Iterator[boltpy.Tx]:
-        """A transaction to read from: the one that is open, else a snapshot of the last commit."""
-        group = self._open.group
-        if group is None:
-            with self._db.view() as tx:
-                yield tx
-        else:
-            group.require_whole()
-            yield group.tx
+    def reading(self) -> AbstractContextManager[boltpy.Tx]:
+        """A block with a transaction to read from: the one that is open, else a snapshot of the last commit."""
+        return _Reading(self)
 
-    @contextmanager
-    def writing(self) -> Iterator[Group]:
-        """A transaction for one call: the one that is open, else one that is committed at the end of the block.
+    def writing(self, about: type[Any] | None = None) -> AbstractContextManager[Group]:
+        """A block for one call: with the transaction that is open, else with one that it commits at its end.
 
         A call that ends with an error of the engine's that says "nothing was written" leaves an open transaction as it
         was. After any other error that one is broken.
+
+        Args:
+            about: The class of the entity that is written, if one is.
         """
-        group = self._open.group
-        if group is None:
-            with self._new() as group:
-                yield group
-            return
-        group.require_whole()
-        try:
-            yield group
-        except (EntityNotFound, EntityExists, PreconditionFailed):
-            raise
-        except BaseException:
-            group.broken = True
-            raise
+        return _Writing(self, about)
 
-    @contextmanager
-    def grouping(self) -> Iterator[None]:
+    def grouping(self) -> AbstractContextManager[None]:
         """A block whose calls share one transaction. Blocks within it belong to it."""
-        group = self._open.group
+        return _Grouping(self)
+
+    def tell(self, error: BaseException, about: type[Any] | None = None) -> None:
+        """Raise what is to be told in place of an error; return if that is the error itself."""
+        if isinstance(error, EngineError | boltpy.BoltError):
+            told = self.told(error, about)
+            if told is not error:
+                raise told from None
+
+
+class _Reading:
+    __slots__ = ("_block", "_transactions")
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._block: AbstractContextManager[boltpy.Tx] | None = None
+
+    def __enter__(self) -> boltpy.Tx:
+        group = self._transactions.open.group
         if group is None:
-            with self._new():
-                yield
-            return
+            self._block = self._transactions.db.view()
+            return self._block.__enter__()
         group.require_whole()
+        return group.tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._block is not None:
+            self._block.__exit__(kind, error, trace)
+        if error is not None:
+            self._transactions.tell(error)
+
+
+class _Beginning:
+    """What a block does that begins the transaction, or joins the one that is open."""
+
+    __slots__ = ("_block", "_group", "_transactions")
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._block: AbstractContextManager[boltpy.Tx] | None = None
+
+    def _begin(self) -> Group:
+        opened = self._transactions.open
+        group = opened.group
+        if group is None:
+            self._block = self._transactions.db.update()
+            self._group = group = Group(self._block.__enter__())
+            # The last step: an interrupt before it leaves nothing open, and none can come between it and the block.
+            opened.group = group
+        else:
+            group.require_whole()
+            self._group = group
+        return group
+
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End what was begun here."""
+        block, group = self._block, self._group
+        self._transactions.open.group = None
         try:
-            yield
+            if kind is None and group.broken:
+                self._roll_back(group)
+            elif block is not None:
+                block.__exit__(kind, error, trace)
         except BaseException:
-            # What the inner block did can not be undone without the rest.
-            group.broken = True
+            group.take_numbers_back()
+            raise
+        if kind is not None:
+            group.take_numbers_back()
+
+    def _roll_back(self, group: Group) -> None:
+        try:
+            group.require_whole()
+        except EngineError as error:
+            if self._block is not None:
+                self._block.__exit__(EngineError, error, None)
             raise
 
-    @contextmanager
-    def _new(self) -> Iterator[Group]:
-        numbered: list[tuple[object, str]] = []
+
+class _Writing(_Beginning):
+    __slots__ = ("_about",)
+
+    def __init__(self, transactions: Transactions, about: type[Any] | None) -> None:
+        super().__init__(transactions)
+        self._about = about
+
+    def __enter__(self) -> Group:
+        return self._begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._block is None:
+            if error is not None:
+                self._group.broken |= not isinstance(error, _HARMLESS)
+                self._transactions.tell(error, self._about)
+            return
         try:
-            with self._db.update() as tx:
-                group = Group(tx, numbered=numbered)
-                try:
-                    self._open.group = group
-                    yield group
-                finally:
-                    self._open.group = None
-                group.require_whole()
-        except BaseException:
-            # None of these was stored: tried again, they are numbered again.
-            for entity, name in numbered:
-                setattr(entity, name, 0)
+            self._end(kind, error, trace)
+        except (EngineError, boltpy.BoltError) as failed:
+            self._transactions.tell(failed, self._about)
             raise
+        if error is not None:
+            self._transactions.tell(error, self._about)
+
+
+class _Grouping(_Beginning):
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        self._begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._block is not None:
+            self._end(kind, error, trace)
+        elif error is not None:
+            # What the inner block did can not be undone without the rest.
+            self._group.broken = True
