@@ -75,12 +75,12 @@ class NestingBucket(BucketState):
             CorruptError: A page on the way breaks the format.
             TxClosedError: The transaction has ended.
         """
+        self._tx._require_open()
         found: Self | None = self
         for name in path:
             if found is None:
                 return None
             found = found._nested(bytes_of(name, "name"))
-        self._require_open()
         return found
 
     def _nested(self, name: bytes) -> Self | None:
@@ -98,7 +98,6 @@ class NestingBucket(BucketState):
 
     def _nested_tree(self, name: bytes) -> hot.Tree | None:
         """Return the committed tree of a nested bucket; None if the key is missing or plain."""
-        self._require_open()
         value = self._changes.get(name)
         if value is not None:
             child = self._children.get(name)
@@ -108,9 +107,17 @@ class NestingBucket(BucketState):
     def _require_free(self, name: bytes) -> None:
         """Raise unless the key is free for a new nested bucket."""
         value = self._changes.get(name)
-        if value is Mark.NESTED or (value is None and self._nested_tree(name) is not None):
+        if value is None:
+            place = hot.get(self._tree, name, len(name))
+            if place == hot.MISSING:
+                return
+            if place == hot.IS_BUCKET or hot.nested(self._tree, name) is not None:
+                raise BucketExistsError(name)
+            if place >= 0 or hot.find(self._tree, name) is not None:
+                raise IncompatibleValueError(name, "a plain key, not a bucket")
+        elif value is Mark.NESTED:
             raise BucketExistsError(name)
-        if isinstance(value, bytes) or (value is None and hot.find(self._tree, name) is not None):
+        elif isinstance(value, bytes):
             raise IncompatibleValueError(name, "a plain key, not a bucket")
 
     def create_bucket(self, name: ReadableBuffer) -> Self:
@@ -126,7 +133,9 @@ class NestingBucket(BucketState):
             TxNotWritableError, TxClosedError: The transaction cannot change anything.
         """
         self._tx._require_writable()
-        name = bytes_of(name, "name")
+        return self._create(bytes_of(name, "name"))
+
+    def _create(self, name: bytes) -> Self:
         if not name:
             raise BucketNameRequiredError
         self._require_free(name)
@@ -162,7 +171,8 @@ class NestingBucket(BucketState):
             As `create_bucket`, without BucketExistsError.
         """
         self._tx._require_writable()
-        return self.bucket(name) or self.create_bucket(name)
+        name = bytes_of(name, "name")
+        return self._nested(name) or self._create(name)
 
     def delete_bucket(self, name: ReadableBuffer) -> None:
         """Delete a nested bucket with everything in it. Its handles are closed with it.
