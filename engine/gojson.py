@@ -94,46 +94,48 @@ quote = json.encoder.encode_basestring
 _write = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 # What the standard library writes differently. None of these characters is ever structure, so that the finished text
-# can be searched for them.
+# can be searched for them; as bytes, because that is faster.
 _GO_ESCAPES: Final = (
-    ("<", "\\u003c"),
-    (">", "\\u003e"),
-    ("&", "\\u0026"),
-    ("\u2028", "\\u2028"),
-    ("\u2029", "\\u2029"),
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    ("\u2028".encode(), b"\\u2028"),
+    ("\u2029".encode(), b"\\u2029"),
 )
 
 
-def write(value: Any) -> str:
+def write(value: Any) -> bytes:
     """The JSON of `value` (dict with str keys, list, str, int, bool, None), without spaces, as Go writes it.
 
-    Keys stay in the dict's order. The text has no surrogates: it can be encoded as UTF-8.
+    Keys stay in the dict's order.
     """
     return go_escapes(_write(value))
 
 
-def go_escapes(text: str) -> str:
+def go_escapes(text: str) -> bytes:
     """Spell JSON of the standard library, without spaces, as Go does."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = _SURROGATE.sub(r"\\ufffd", text).encode()
     for character, escape in _GO_ESCAPES:
-        if character in text:
-            text = text.replace(character, escape)
-    if "\\b" in text or "\\f" in text:
+        if character in data:
+            data = data.replace(character, escape)
+    if b"\\b" in data or b"\\f" in data:
         # Two backslashes are one of the text's own. Between such pairs each one begins an escape.
-        parts = text.split("\\\\")
-        text = "\\\\".join(part.replace("\\b", "\\u0008").replace("\\f", "\\u000c") for part in parts)
-    if not text.isascii():
-        text = _SURROGATE.sub(r"\\ufffd", text)
-    return text
+        parts = data.split(b"\\\\")
+        data = b"\\\\".join(part.replace(b"\\b", b"\\u0008").replace(b"\\f", b"\\u000c") for part in parts)
+    return data
 
 
-def write_with_raw(value: Any) -> str:
+def write_with_raw(value: Any) -> bytes:
     """The same for a value with `Raw` pieces in it, which `write` would take for strings."""
     if isinstance(value, Raw):
-        return value
+        return bytes_of(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{write(key)}:{write_with_raw(item)}" for key, item in value.items()) + "}"
+        return b"{" + b",".join(write(key) + b":" + write_with_raw(item) for key, item in value.items()) + b"}"
     if isinstance(value, list):
-        return "[" + ",".join(map(write_with_raw, value)) + "]"
+        return b"[" + b",".join(map(write_with_raw, value)) + b"]"
     return write(value)
 
 

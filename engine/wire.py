@@ -279,7 +279,7 @@ def encode(entity: Any) -> bytes:
     """
     struct = struct_of(type(entity))
     try:
-        return gojson.go_escapes(struct.text(entity)).encode()
+        return gojson.go_escapes(struct.text(entity))
     except Unusual:
         return _encode(struct.plain, entity, type(entity).__name__)
 
@@ -319,7 +319,7 @@ def _encode(plain_of: Callable[[Any, list[str]], Any], value: Any, name: str) ->
         field = ".".join([name, *unfit.path])
         message = f"{PreconditionFailed.TEXT}: {field} must be {unfit.expected}, not {reprlib.repr(unfit.value)}"
         raise PreconditionFailed(message, field=field) from None
-    return gojson.bytes_of(gojson.write_with_raw(plain) if raws else gojson.write(plain))
+    return gojson.write_with_raw(plain) if raws else gojson.write(plain)
 
 
 def decode_as(entity: type[T], data: bytes | bytearray | memoryview) -> T:

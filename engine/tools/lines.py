@@ -50,17 +50,17 @@ def line_of(piece: Piece) -> bytes:
             members["counter"] = piece.counter
         if piece.indexes:
             members["indexes"] = list(piece.indexes)
-        return gojson.write(members).encode() + b"\n"
+        return gojson.write(members) + b"\n"
     kind = kind_at(piece.path)
     if kind is not None:
         key = kind.key_at(piece.path, piece.key)
         if key is not None and _comes_back(kind, piece.value):
             return b'{"kind":"%s","key":%s,"value":%s}\n' % (
                 kind.name.encode(),
-                gojson.write(key).encode(),
+                gojson.write(key),
                 piece.value,
             )
-    return gojson.write({"bucket": _names(piece.path), "pair": [piece.key.hex(), piece.value.hex()]}).encode() + b"\n"
+    return gojson.write({"bucket": _names(piece.path), "pair": [piece.key.hex(), piece.value.hex()]}) + b"\n"
 
 
 def _names(path: Path) -> list[Any]:
@@ -101,7 +101,8 @@ def require_header(line: bytes) -> None:
     if members.get("format") != _FORMAT["format"]:
         raise EngineError("no export of gofer-db: its first line does not say so")
     if members != _FORMAT or type(members["version"]) is not int:
-        raise EngineError(f"an export that says of itself {gojson.write(members)}; this reads {gojson.write(_FORMAT)}")
+        found, known = gojson.write(members).decode(), gojson.write(_FORMAT).decode()
+        raise EngineError(f"an export that says of itself {found}; this reads {known}")
 
 
 def piece_of(line: bytes) -> Piece | None:

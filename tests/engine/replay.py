@@ -52,6 +52,6 @@ def calls(name: str) -> Iterator[Call]:
         if kind != logged["op"]:
             (content,) = request.values()
             # Text without a field of its own is to be as Go writes it.
-            entity = engine.decode(kind, gojson.write(content).encode())
+            entity = engine.decode(kind, gojson.write(content))
         arguments = {snake(argument): value for argument, value in request.items()}
         yield Call(logged["op"], arguments, entity, logged["error"], logged.get("id"), logged.get("now", 0))

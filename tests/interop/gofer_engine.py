@@ -48,7 +48,7 @@ class OurGofer:
         op = call["op"]
         ((name, members),) = call["req"].items()
         # Members without a field of their own are stored as they are read: so they are spelled as Go does.
-        entity = engine.decode(_CLASS_OF.get(op, name), gojson.write(members).encode())
+        entity = engine.decode(_CLASS_OF.get(op, name), gojson.write(members))
         outcome: Outcome = {"result": None, "error": None}
         try:
             getattr(self._storage, snake(op))(entity)
