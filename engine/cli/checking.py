@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..tools.checking import check
@@ -28,7 +28,8 @@ def add_commands(commands: Any) -> None:
         "--repair",
         metavar="OUTPUT",
         help="write a mended copy: indexes made anew from the records, counters raised, and what can not be read moved "
-        "into a bucket of its own. The exit code is 1 if the copy has errors. A file that holds something is refused",
+        "into a bucket of its own. The exit code is 1 if the copy has errors or can not be made. A file that holds "
+        "something is refused",
     )
     command.set_defaults(run=_check)
 
@@ -39,12 +40,19 @@ def _check(options: argparse.Namespace, out: Output) -> int:
         with Progress("check") as progress:
             for finding in check(tx, progress.tick):
                 report.add(finding)
-        if options.repair is not None:
+        if options.repair is None:
+            report.end()
+            return 1 if report.errors else 0
+        try:
             with Progress("repair") as progress:
                 repair(tx, options.repair, progress.tick)
-    left = list(_errors_in(options.repair)) if options.repair is not None else []
+            left = list(_errors_in(options.repair))
+        except Exception:
+            # What is wrong with the file is the same without a copy.
+            report.end()
+            raise
     report.end(options.repair, left)
-    return 1 if (left if options.repair is not None else report.errors) else 0
+    return 1 if left else 0
 
 
 def _errors_in(path: str) -> Iterator[Finding]:
@@ -61,25 +69,27 @@ class _Report:
         self._out = out
         self._as_json = as_json
         self._mends = mends
-        self._found: list[dict[str, str]] = []
+        self._found: list[Finding] = []
 
     def add(self, finding: Finding) -> None:
         if finding.is_error:
             self.errors += 1
         else:
             self.notes += 1
-        mended = REMEDIES[finding.name] if self._mends and finding.is_error else ""
         if self._as_json:
-            self._found.append(_members(finding) | ({"mended": mended} if mended else {}))
+            self._found.append(finding)
         else:
-            self._line(f"{finding} -> {mended}" if mended else str(finding))
+            self._line(f"{finding} -> {REMEDIES[finding.name]}" if self._mends and finding.is_error else str(finding))
 
-    def end(self, copy: str | None, left: list[Finding]) -> None:
+    def end(self, copy: str | None = None, left: Sequence[Finding] = ()) -> None:
         """Sum up. Args: `copy`, the mended copy, if one was made; `left`, the errors in it."""
         if self._as_json:
-            summary: dict[str, Any] = {"errors": self.errors, "notes": self.notes, "findings": self._found}
+            findings = [_members(finding, mended=copy is not None) for finding in self._found]
+            summary: dict[str, Any] = {"errors": self.errors, "notes": self.notes, "findings": findings}
+            if self._mends:
+                summary["copy"] = copy
             if copy is not None:
-                summary |= {"copy": copy, "left": [_members(finding) for finding in left]}
+                summary["left"] = [_members(finding) for finding in left]
             self._line(json.dumps(summary, indent=2))
             return
         found = f"{_counted(self.errors, 'error')}, {_counted(self.notes, 'note')}"
@@ -101,6 +111,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _members(finding: Finding) -> dict[str, str]:
+def _members(finding: Finding, *, mended: bool = False) -> dict[str, str]:
     level = "error" if finding.is_error else "note"
-    return {"level": level, "name": finding.name, "place": finding.place, "text": finding.text}
+    members = {"level": level, "name": finding.name, "place": finding.place, "text": finding.text}
+    return members | ({"mended": REMEDIES[finding.name]} if mended and finding.is_error else {})

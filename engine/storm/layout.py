@@ -35,9 +35,11 @@ SEPARATOR: Final = b"__"
 RESERVED: Final = "__storm_"
 """What the names of storm's own buckets begin with."""
 
-_INDEX: Final = "__storm_index_"
-_CODEC_KEY: Final = b"codec"
-_CODEC: Final = b"json"
+INDEX: Final = b"__storm_index_"
+"""What the names of index buckets begin with."""
+
+CODEC_KEY: Final = b"codec"
+CODEC: Final = b"json"
 
 
 def key_of(value: object) -> bytes:
@@ -138,7 +140,7 @@ def _read_marks(entity: type[Any]) -> Marks:
             name=field.name,
             label=label,
             unique=field.storm != "index",
-            index_name=(_INDEX + go).encode(),
+            index_name=INDEX + go.encode(),
             counter_name=f"{go}counter".encode(),
             zero=field.zero,
             key=key_of if plain else _key_by_value,
@@ -186,10 +188,10 @@ def make_bucket(tx: boltpy.Tx, *path: str) -> boltpy.Bucket:
 def mark_codec(bucket: boltpy.Bucket) -> boltpy.Bucket:
     """Note in the bucket that it holds JSON, and return its metadata; OtherCodec if it holds something else."""
     metadata = bucket.create_bucket_if_not_exists(METADATA)
-    codec = metadata.get(_CODEC_KEY)
+    codec = metadata.get(CODEC_KEY)
     if codec is None:
-        metadata.put(_CODEC_KEY, _CODEC)
-    elif codec != _CODEC:
+        metadata.put(CODEC_KEY, CODEC)
+    elif codec != CODEC:
         raise OtherCodec
     return metadata
 

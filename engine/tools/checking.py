@@ -6,7 +6,7 @@ Nothing stops at the first fault; a bucket whose pages can not be read is one fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
 import boltpy
@@ -15,11 +15,12 @@ from ..errors import EngineError, RecordError
 from ..models import Event, Run, RunRegistryKey, decode
 from ..places import EVENTS, REGISTRY
 from ..storm import key_of, read_version, text_of_key
-from ..storm.layout import DATABASE, IDS, METADATA
+from ..storm.layout import CODEC, CODEC_KEY, DATABASE, INDEX, METADATA
+from ..validation import MAX_KEY
+from .claims import Claims, is_storms
 from .findings import Finding, finding
-from .indexes import Comparison, Fault, index_faults
+from .indexes import Comparison, Fault, index_faults, key_problem
 from .kinds import ASIDE, Kind, Path, kind_at
-from .pieces import CODEC, CODEC_KEY, INDEX
 from .relations import Relations
 from .walking import Walk, is_late
 
@@ -117,6 +118,8 @@ def registration_fault(key: bytes) -> tuple[str, str] | None:
         expected = key_of(decode(RunRegistryKey, key))
     except RecordError as error:
         return "registration-unreadable", error.reason
+    if len(expected) > MAX_KEY:
+        return "registration-unreadable", f"as Go writes it, it has {len(expected)} bytes: too many for a key"
     if _one_spelling(key) != _one_spelling(expected):
         return "registration-spelling", f"Go writes {expected.decode(errors='replace')}, and finds no other"
     return None
@@ -146,6 +149,7 @@ class _Checked:
         self._walk = walk
         self._kind = kind_at(path)
         self._late = is_late(tx)
+        self._claims = Claims(tx, path, late=self._late)
 
     def everything(self, tick: Tick) -> Iterator[Finding]:
         """Examine the bucket, and tell the walk where to go on."""
@@ -163,10 +167,13 @@ class _Checked:
         pairs = 0
         yield from self._told(comparison.begin())
         for key, value in bucket.items():
+            if value is not None:
+                tick()
+            if (yield from self._misplaced(key, value)):
+                continue
             if value is None:
                 nested.append(key)
                 continue
-            tick()
             if not pairs:
                 yield from relations.of_bucket()
             pairs += 1
@@ -212,6 +219,10 @@ class _Checked:
         except RecordError as error:
             yield found("record-unreadable", error.reason)
             return None
+        problem = key_problem(kind, key, record)
+        if problem:
+            yield found("key-unusable", problem)
+            return None
         if id_differs(kind, key, record):
             yield found("key-differs", f"the record says {getattr(record, kind.id_field)!r}")
         return record
@@ -219,18 +230,23 @@ class _Checked:
     def _level(self, tick: Tick) -> Iterator[Finding]:
         """A bucket of buckets. Storm's own ones lie within those of records."""
         nested = []
-        of_storm = self._path[:1] == (DATABASE,) or self._path[-1:] == (METADATA,) or self._is_index()
+        of_storm = is_storms(self._path)
         for key, value in self._bucket.items():
             tick()
+            if (yield from self._misplaced(key, value)):
+                continue
             if value is None:
                 nested.append(key)
             elif not of_storm:
                 yield finding("not-understood", self._path, "a pair that is no entity", key=key)
         self._go_on(nested)
 
-    def _is_index(self) -> bool:
-        own = self._path[:-1] if self._path[-1:] == (IDS,) else self._path
-        return len(own) > 1 and own[-1].startswith(INDEX)
+    def _misplaced(self, key: bytes, value: bytes | None) -> Generator[Finding, None, bool]:
+        """Whether something is in the place of what must be there; then nothing else is to be said about it."""
+        problem = self._claims.problem(key, value)
+        if problem:
+            yield finding("name-taken", self._path, problem, key=key)
+        return bool(problem)
 
     def _stale(self, kind: Kind) -> Iterator[Finding]:
         """An index that Gofer left behind when it dropped it."""

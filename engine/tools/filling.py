@@ -18,10 +18,10 @@ import boltpy
 
 from ..errors import EngineError
 from ..storm import key_of
-from ..storm.layout import IDS, METADATA, Mark
+from ..storm.layout import CODEC, CODEC_KEY, IDS, METADATA, Mark
 from .indexes import entry_of, readable
 from .kinds import Kind, Path, kind_at
-from .pieces import CODEC, CODEC_KEY, BucketPiece, Piece, go_name_of
+from .pieces import BucketPiece, Piece, go_name_of
 from .walking import shown_path
 
 _BYTES_A_TRANSACTION: Final = 4 << 20

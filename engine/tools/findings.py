@@ -21,6 +21,7 @@ REMEDIES: Final = MappingProxyType(
         "sequence-behind": "raised",
         "record-unreadable": "set aside",
         "key-unusable": "set aside",
+        "name-taken": "set aside",
         "key-differs": "the record got the id that it is stored under",
         "registration-unreadable": "set aside",
         "registration-spelling": "written as Go writes it",

@@ -17,6 +17,7 @@ from ..errors import RecordError
 from ..models import decode
 from ..storm import text_of_key
 from ..storm.layout import IDS, SEPARATOR, Mark
+from ..validation import MAX_KEY
 from .kinds import Kind
 from .walking import safe
 
@@ -39,6 +40,15 @@ def readable(kind: Kind, key: bytes, value: bytes) -> Any:
         return decode(kind.entity, value)
     except RecordError:
         return None
+
+
+def key_problem(kind: Kind, key: bytes, record: Any) -> str:
+    """Why no entity can be stored under a key, though it can be read there; "" if it can be."""
+    for mark in kind.marks.indexed if kind.marks is not None else ():
+        entry = entry_of(mark, mark is kind.marks.id, key, record) if kind.marks is not None else None
+        if entry is not None and len(entry) > MAX_KEY:
+            return f"the key has {len(key)} bytes: {mark.index_name.decode()} has no room for it"
+    return ""
 
 
 def entry_of(mark: Mark, is_id: bool, key: bytes, record: Any) -> bytes | None:

@@ -19,9 +19,10 @@ from .. import gojson
 from ..errors import EngineError, RecordError
 from ..gojson import SyntaxProblem, Unusual
 from ..models import RunRegistryKey, decode
+from ..storm.layout import CODEC
 from ..wire import encode, struct_of
 from .kinds import KINDS, Kind, Path, kind_at
-from .pieces import CODEC, BucketPiece, PairPiece, Piece
+from .pieces import BucketPiece, PairPiece, Piece
 
 HEADER: Final = b'{"format":"gofer-db export","version":1}\n'
 END: Final = b'{"end":true}\n'

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 
 import boltpy
 
-from ..storm.layout import METADATA, Mark
+from ..storm.layout import CODEC, CODEC_KEY, INDEX, METADATA, Mark
 from .indexes import index_faults
 from .kinds import Kind, Path, kind_at
 from .walking import Walk
-
-CODEC_KEY = b"codec"
-CODEC = b"json"
-INDEX = b"__storm_index_"
-"""What the names of index buckets begin with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,31 @@
 """Writes a mended copy of a Gofer database.
 
 The copy has all that the source has, in the same places, but for this: indexes are made anew from the records, metadata
-and counters are put right, and what can not be read as the entity that it should be is moved into a bucket of its own,
-under its old path. So no bytes get lost but those of indexes, and one bad record no longer hides all others from Gofer.
+and counters are put right, and what can not stay in its place (see `aside`) is moved into a bucket of its own. So no
+bytes get lost but those of indexes, and one bad record no longer hides all others from Gofer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from itertools import chain
 from os import PathLike
 
 import boltpy
 
-from ..errors import EngineError
 from ..forms import with_fields
 from ..models import Event, RunRegistryKey, decode
 from ..places import REGISTRY
-from ..storm import key_of, read_version
+from ..storm import key_of
 from ..storm.files import VERSION
-from ..storm.layout import DATABASE, IDS, METADATA, VERSION_KEY, Mark
+from ..storm.layout import CODEC, CODEC_KEY, DATABASE, METADATA, VERSION_KEY, Mark
 from ..wire import encode
+from .aside import Misfits, has_version, pieces_aside
 from .checking import counter_of, highest_number, id_differs, id_text, in_use, registration_fault
-from .filling import Filler, new_file
-from .indexes import readable
-from .kinds import ASIDE, Kind, Path, kind_at
-from .pieces import CODEC, CODEC_KEY, BucketPiece, PairPiece, Piece, go_name_of
+from .claims import storms_own
+from .filling import new_file
+from .kinds import Kind, Path, kind_at
+from .pieces import BucketPiece, PairPiece, Piece, go_name_of
 from .walking import Walk, is_late
 
 Tick = Callable[[], object]
@@ -39,17 +40,16 @@ def repair(tx: boltpy.Tx, path: str | PathLike[str], tick: Tick) -> None:
         tick: Is called once for each piece.
 
     Raises:
-        EngineError, boltpy.BoltError: Pages of the source are damaged, or it holds what can not be mended.
+        EngineError, boltpy.BoltError: Pages of the source are damaged, or its buckets are nested too deeply.
         FileExistsError: The target holds something.
         OSError: The file can not be written.
 
     After an error the target is as it was.
     """
     with new_file(path) as filler:
-        for piece in _mended(tx):
+        for piece in chain(_mended(tx), pieces_aside(tx)):
             filler.put(piece)
             tick()
-        _set_aside(tx, filler)
 
 
 def _mended(tx: boltpy.Tx) -> Iterator[Piece]:
@@ -57,12 +57,17 @@ def _mended(tx: boltpy.Tx) -> Iterator[Piece]:
     late = is_late(tx)
     for path, bucket in walk:
         kind = kind_at(path)
-        if path == (DATABASE,):
-            nested = yield from _own(tx, bucket)
-        elif kind is None or not in_use(bucket, kind):
-            nested = yield from _as_it_is(path, bucket)
+        misfits = Misfits(tx, path, late=late)
+        if kind is None or not in_use(bucket, kind):
+            nested = yield from _as_it_is(path, bucket, misfits)
+            if path == (DATABASE,) and not has_version(tx):
+                yield PairPiece(path, VERSION_KEY, VERSION)
         else:
-            nested = yield from _records(path, bucket, kind, kind.index_marks(late=late), walk)
+            nested = yield from _records(path, bucket, kind, kind.index_marks(late=late), misfits)
+            own = storms_own(kind, late=late)
+            nested = [name for name in nested if (name,) not in own]
+            for inner in own:
+                walk.enter((*path, *inner), _foreign(tx, path, inner, own, late=late))
         walk.enter(path, nested)
     if tx.bucket(DATABASE) is None:
         yield from _new_own()
@@ -70,11 +75,13 @@ def _mended(tx: boltpy.Tx) -> Iterator[Piece]:
         yield BucketPiece((REGISTRY.encode(),))
 
 
-def _as_it_is(path: Path, bucket: boltpy.Bucket) -> Generator[Piece, None, list[bytes]]:
-    """A bucket and its pairs; the generator's value are the names of those nested in it."""
+def _as_it_is(path: Path, bucket: boltpy.Bucket, misfits: Misfits) -> Generator[Piece, None, list[bytes]]:
+    """A bucket and the pairs that can stay in it; the generator's value are the names of those nested in it."""
     yield BucketPiece(path, bucket.sequence)
     nested = []
     for key, value in bucket.items():
+        if misfits.has(key, value):
+            continue
         if value is None:
             nested.append(key)
         else:
@@ -82,32 +89,13 @@ def _as_it_is(path: Path, bucket: boltpy.Bucket) -> Generator[Piece, None, list[
     return nested
 
 
-def _own(tx: boltpy.Tx, bucket: boltpy.Bucket) -> Generator[Piece, None, list[bytes]]:
-    """Storm's own bucket, with a version that can be read."""
-    if _has_version(tx):
-        return (yield from _as_it_is((DATABASE,), bucket))
-    yield BucketPiece((DATABASE,), bucket.sequence)
-    for key, value in bucket.items():
-        if value is not None and key != VERSION_KEY:
-            yield PairPiece((DATABASE,), key, value)
-    yield PairPiece((DATABASE,), VERSION_KEY, VERSION)
-    return [name for name, _ in bucket.buckets() if name != VERSION_KEY]
-
-
 def _new_own() -> Iterator[Piece]:
     yield BucketPiece((DATABASE,), has_metadata=True)
     yield PairPiece((DATABASE,), VERSION_KEY, VERSION)
 
 
-def _has_version(tx: boltpy.Tx) -> bool:
-    try:
-        return read_version(tx) != ""
-    except EngineError:
-        return False
-
-
 def _records(
-    path: Path, bucket: boltpy.Bucket, kind: Kind, marks: tuple[Mark, ...], walk: Walk
+    path: Path, bucket: boltpy.Bucket, kind: Kind, marks: tuple[Mark, ...], misfits: Misfits
 ) -> Generator[Piece, None, list[bytes]]:
     """A bucket of entities, with indexes made anew and metadata put right."""
     highest = highest_number(bucket, kind)
@@ -116,10 +104,10 @@ def _records(
     nested = []
     respelled: set[bytes] = set()
     for key, value in bucket.items():
+        if misfits.has(key, value):
+            continue
         if value is None:
             nested.append(key)
-        elif _is_lost(kind, key, value):
-            continue
         elif kind.id_field:
             yield PairPiece(path, key, _with_id(kind, key, value))
         else:
@@ -129,12 +117,8 @@ def _records(
             if proper != key:
                 respelled.add(proper)
     if kind.entity is not Event:
-        yield from _metadata(path, bucket, kind, highest, walk)
-    for mark in marks:
-        for place in ((*path, mark.index_name), (*path, mark.index_name, IDS)):
-            walk.enter(place, _foreign(bucket, place[len(path) :]))
-    made = {METADATA} if kind.entity is not Event else set()
-    return [name for name in nested if name not in made | {mark.index_name for mark in marks}]
+        yield from _metadata(path, bucket, kind, highest)
+    return nested
 
 
 def _with_id(kind: Kind, key: bytes, value: bytes) -> bytes:
@@ -153,8 +137,7 @@ def _spelled(key: bytes) -> bytes:
     return key_of(decode(RunRegistryKey, key))
 
 
-def _metadata(path: Path, bucket: boltpy.Bucket, kind: Kind, highest: int, walk: Walk) -> Iterator[Piece]:
-    place = (*path, METADATA)
+def _metadata(path: Path, bucket: boltpy.Bucket, kind: Kind, highest: int) -> Iterator[Piece]:
     found = bucket.bucket(METADATA)
     pairs = {key: value for key, value in found.items() if value is not None} if found is not None else {}
     pairs[CODEC_KEY] = CODEC
@@ -163,57 +146,15 @@ def _metadata(path: Path, bucket: boltpy.Bucket, kind: Kind, highest: int, walk:
         counter = max(counter_of(pairs.get(name)), highest)
         if counter or name in pairs:
             pairs[name] = key_of(counter)
+    place = (*path, METADATA)
     yield BucketPiece(place, found.sequence if found is not None else 0)
     for key, value in sorted(pairs.items()):
         yield PairPiece(place, key, value)
-    walk.enter(place, _foreign(bucket, (METADATA,)))
 
 
-def _foreign(bucket: boltpy.Bucket, path: Path) -> list[bytes]:
-    """The names of buckets that storm did not make in one of its own."""
-    own = bucket.bucket(*path)
-    return [name for name, _ in own.buckets() if name != IDS] if own is not None else []
-
-
-def _is_lost(kind: Kind, key: bytes, value: bytes) -> bool:
-    """Whether a pair can not be read as the entity that it should be."""
-    if kind.entity is RunRegistryKey:
-        fault = None if key.startswith(b"__") else registration_fault(key)
-        return fault is not None and fault[0] == "registration-unreadable"
-    return readable(kind, key, value) is None
-
-
-def _lost(tx: boltpy.Tx) -> Iterator[tuple[Path, bytes, bytes]]:
-    """All pairs that are to be set aside: their buckets, keys and values."""
-    walk = Walk(tx)
-    for path, bucket in walk:
-        kind = kind_at(path)
-        nested = []
-        for key, value in bucket.items():
-            if value is None:
-                nested.append(key)
-            elif kind is not None and _is_lost(kind, key, value):
-                yield path, key, value
-        walk.enter(path, nested)
-    own = tx.bucket(DATABASE)
-    version = own.get(VERSION_KEY) if own is not None else None
-    if version is not None and not _has_version(tx):
-        yield (DATABASE,), VERSION_KEY, version
-
-
-def _set_aside(tx: boltpy.Tx, filler: Filler) -> None:
-    """Keep what can not be mended in a bucket of its own, which has a new name if an earlier repair made one."""
-    root = ASIDE
-    while tx.bucket(root) is not None:
-        root += b"_"
-    made: Path = ()
-    for path, key, value in _lost(tx):
-        place = (root, *path)
-        if place != made:
-            common = 0
-            while common < min(len(made), len(place)) and made[common] == place[common]:
-                common += 1
-            for depth in range(common, len(place)):
-                filler.put(BucketPiece(place[: depth + 1]))
-            made = place
-        filler.put(PairPiece(place, key, value))
+def _foreign(tx: boltpy.Tx, path: Path, inner: Path, own: list[Path], *, late: bool) -> list[bytes]:
+    """The names of buckets that storm did not make in one of its own, and that can stay there."""
+    bucket = tx.bucket(*path, *inner)
+    misfits = Misfits(tx, (*path, *inner), late=late)
+    names = [name for name, _ in bucket.buckets()] if bucket is not None else []
+    return [name for name in names if (*inner, name) not in own and not misfits.has(name, None)]

@@ -18,7 +18,7 @@ NAMES = [
     *(b"Namespace", b"Token", b"DockerRegistryAuth", b"Pipeline", b"Run", b"TaskRun", b"TriggerEvent"),
     *(b"runRegistry", b"events", b"__storm_db", b"__storm_metadata", b"root"),
     *(b"__storm_index_ID", b"__storm_index_Created", b"__storm_index_Started", b"storm__ids"),
-    *(b"default", b"p", b"1", b"-5", b"007", b"codec", b"IDcounter", b"\xff", "名".encode()),
+    *(b"default", b"p", b"1", b"-5", b"007", b"version", b"codec", b"IDcounter", b"\xff", "名".encode()),
 ]
 
 _TEXTS = st.sampled_from(["", "default", "p", "1", "Pipeline", "Run", "名<&>\b\u2028", '\\"'])
@@ -59,7 +59,8 @@ def keys() -> st.SearchStrategy[bytes]:
     texts = st.sampled_from(
         [b"default", b"p", b"1", b"x", b"\xff", "名<&>".encode(), b"version", b"codec", b"IDcounter"]
     )
-    return registered | _NUMBERS.map(int_key) | texts | st.binary(min_size=1, max_size=9)
+    # A pair may have the name of a bucket of storm's or Gofer's.
+    return registered | _NUMBERS.map(int_key) | texts | st.sampled_from(NAMES) | st.binary(min_size=1, max_size=9)
 
 
 def trees() -> st.SearchStrategy[Tree]:
@@ -67,7 +68,7 @@ def trees() -> st.SearchStrategy[Tree]:
     leaf = st.dictionaries(keys(), values(), max_size=4)
 
     def nest(inner: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
-        buckets = st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+        buckets = st.dictionaries(st.sampled_from(NAMES) | keys(), inner, max_size=4)
         return st.builds(lambda pairs, nested: pairs | nested, leaf, buckets)
 
     inner = st.recursive(leaf, nest, max_leaves=12)

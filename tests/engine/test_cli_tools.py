@@ -319,6 +319,17 @@ class TestCheck:
         assert (told["copy"], told["left"]) == (str(tmp_path / "again.db"), [])
         assert {it.get("mended") for it in told["findings"]} >= {"set aside", "raised", "dropped from the index"}
 
+    def test_a_repair_that_fails_tells_what_was_found_and_then_why(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = self.broken(tmp_path)
+        told = json.loads(printed("check", path, "--repair", SMALL, "--json", code=1))
+        assert (told["errors"], len(told["findings"]), told["copy"]) == (5, 5, None)
+        assert not {"left", "mended"} & (told.keys() | told["findings"][0].keys())
+        lines = printed("check", path, "--repair", SMALL, code=1).splitlines()
+        assert lines[-1] == "5 errors, 0 notes"
+        assert capsys.readouterr().err == 2 * f"gofer-db: {SMALL}: exists and is not empty; a new file is wanted\n"
+
     def test_a_reader_that_leaves_early_does_not_change_the_answer(self, tmp_path: Path) -> None:
         path = self.broken(tmp_path)
         result = shell(f"({SH_COMMAND} check {path}; echo $? >&2) | true")
