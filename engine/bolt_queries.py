@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import boltpy
 
 from .errors import EngineError, RecordError, RecordNotFound
-from .event_log import GOFERS_KINDS, EventLog
+from .event_log import GOFERS_KINDS, EventLog, event_of
 from .interface import Engine
 from .models import (
     DockerRegistryAuth,
@@ -182,7 +182,7 @@ class BoltQueries(Engine):
             log = EventLog(tx)
             if not self._gofer:
                 return _paged(log.all(reverse=reverse), offset, limit)
-            return _paged(_as_gofer_lists(log, max(offset, 0), reverse), 0, limit)
+            return _paged(_as_gofer_lists(log, offset, reverse), 0, limit)
 
     def get_event(self, *, id: int) -> Event | None:
         with self._transactions.reading() as tx:
@@ -249,13 +249,17 @@ def read_registrations(tx: boltpy.Tx, *, strict: bool = False) -> Iterator[RunRe
 
 
 def _as_gofer_lists(log: EventLog, offset: int, reverse: bool) -> Iterator[Event]:
-    """The events in Gofer's listing. To it an offset is a distance of numbers, from 0 or from the greatest one."""
+    """The events in Gofer's listing. To it an offset is a distance of numbers, from 0 or from the greatest one.
+
+    It reads none of those that it passes over, and so minds nothing that is in them.
+    """
     last: int | None = None
-    for event in log.all(reverse=reverse):
-        number = event.event_id
+    for number, stored in log.items(reverse=reverse):
         last = number if last is None else last
-        if _gofer_knows(event) and (number <= last - offset if reverse else number > offset):
-            yield event
+        if number <= last - offset if reverse else number > offset:
+            event = event_of(number, stored)
+            if _gofer_knows(event):
+                yield event
 
 
 def _gofer_knows(event: Event) -> bool:

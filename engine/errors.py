@@ -104,7 +104,7 @@ class NoId(StormError, ValueError):
 
 
 class OtherCodec(StormError):
-    """The bucket says that its values are something else than JSON."""
+    """The bucket says that its values are something else than JSON, or has metadata that does not say what they are."""
 
     def __init__(self) -> None:
         super().__init__("the selected codec is incompatible with this bucket")

@@ -46,16 +46,21 @@ class EventLog:
 
     def all(self, *, reverse: bool = False) -> Iterator[Event]:
         """The events in the order of their numbers. RecordError if one can not be read."""
+        for number, stored in self.items(reverse=reverse):
+            yield event_of(number, stored)
+
+    def items(self, *, reverse: bool = False) -> Iterator[tuple[int, bytes]]:
+        """The numbers of all events, each with its JSON, which `event_of` reads."""
         for key, stored in self._bucket.items(reverse=reverse) if self._bucket is not None else ():
             if stored is not None:
-                yield _event(key, stored)
+                yield int.from_bytes(key[:8], "big", signed=True), stored
 
     def get(self, id: int) -> Event:
         """The event with that number; RecordNotFound if there is none."""
         stored = self._stored(id)
         if stored is None:
             raise RecordNotFound
-        return _event(key_of(id), stored)
+        return event_of(id, stored)
 
     def append(self, event: Event) -> None:
         """Store an event under the next number, which it has afterwards, or under its own if it has one.
@@ -92,9 +97,9 @@ class EventLog:
         return self._bucket.get(key_of(id)) if self._bucket is not None and -_LAST <= id <= _LAST else None
 
 
-def _event(key: bytes, stored: bytes) -> Event:
+def event_of(number: int, stored: bytes) -> Event:
+    """The event that is stored under a number. RecordError, with its place, if it can not be read."""
     try:
         return decode(Event, stored)
     except RecordError as error:
-        number = int.from_bytes(key, "big", signed=True)
         raise RecordError(error.reason, place=f"{EVENTS} / {number}") from None

@@ -7,14 +7,13 @@ own; a bucket counts as a namespace, pipeline, run or trigger label if the type 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 
 import boltpy
 
 from .bolt_queries import read_registrations
-from .errors import RecordError
+from .event_log import EventLog
 from .models import (
     DockerRegistryAuth,
     Event,
@@ -25,9 +24,7 @@ from .models import (
     TaskRun,
     Token,
     TriggerEvent,
-    decode,
 )
-from .places import EVENTS
 from .storm import Records, find_bucket, key_of, open_database, text_of_key
 from .tools.walking import require_gofers
 
@@ -86,7 +83,7 @@ def survey(path: str | PathLike[str]) -> Survey:
             registrations=list(read_registrations(tx)),
             tokens=list(Records(tx, Token).all()),
             docker_registries=list(Records(tx, DockerRegistryAuth).all()),
-            events=list(_events(tx)),
+            events=list(EventLog(tx).all()),
         )
 
 
@@ -135,15 +132,3 @@ def _names(tx: boltpy.Tx, *path: str) -> set[str]:
     """The names of the buckets within a bucket; none if that is missing."""
     bucket = find_bucket(tx, *path)
     return {text_of_key(name) for name, _ in bucket.buckets()} if bucket is not None else set()
-
-
-def _events(tx: boltpy.Tx) -> Iterator[Event]:
-    """The event log, in the order of its keys. It is a plain bucket, without storm's marks."""
-    bucket = tx.bucket(EVENTS.encode())
-    for key, stored in bucket.items() if bucket is not None else ():
-        if stored is not None:
-            try:
-                yield decode(Event, stored)
-            except RecordError as error:
-                number = int.from_bytes(key, "big", signed=True)
-                raise RecordError(error.reason, place=f"{EVENTS} / {number}") from None

@@ -186,12 +186,16 @@ def make_bucket(tx: boltpy.Tx, *path: str) -> boltpy.Bucket:
 
 
 def mark_codec(bucket: boltpy.Bucket) -> boltpy.Bucket:
-    """Note in the bucket that it holds JSON, and return its metadata; OtherCodec if it holds something else."""
-    metadata = bucket.create_bucket_if_not_exists(METADATA)
-    codec = metadata.get(CODEC_KEY)
-    if codec is None:
+    """Note in the bucket that it holds JSON, and return its metadata.
+
+    Raises:
+        OtherCodec: It holds something else, or its metadata does not say what.
+    """
+    metadata = bucket.bucket(METADATA)
+    if metadata is None:
+        metadata = bucket.create_bucket(METADATA)
         metadata.put(CODEC_KEY, CODEC)
-    elif codec != CODEC:
+    elif metadata.get(CODEC_KEY) != CODEC:
         raise OtherCodec
     return metadata
 

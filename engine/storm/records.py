@@ -153,19 +153,21 @@ class Records(ReadRecords[T]):
         self._store(record, touched=())
 
     def delete(self, id: Any) -> None:
-        """Delete the record with that id, from all indexes too. Bucket, indexes and counter stay.
+        """Delete the record with that id, from all indexes too, whatever codec the bucket names.
+
+        Bucket, metadata and indexes stay; an index that is not there is made, as storm does.
 
         Raises:
             RecordNotFound: There is none.
             TypeError: The ids of this class have another type.
         """
         key = self._key(id)
+        bucket = self._bucket
         stored = self._stored(key)
-        if stored is None:
+        if bucket is None or stored is None:
             raise RecordNotFound
         # A record that can not be read can be deleted where its key alone leads to all entries.
         old = self._decode(key, stored) if self._unique else None
-        bucket = self._made()
         for mark in self._indexed:
             entry = key if mark is self._id else mark.entry(old)
             open_index(bucket, mark).drop(key, entry)

@@ -207,14 +207,16 @@ class TestRecords:
 
     def test_of_a_counter_that_is_too_long_the_first_bytes_count(self, tmp_path: Path) -> None:
         counter = int_key(4) + b"more"
-        path = bolt_database(tmp_path / "x.db", {b"Person": {b"__storm_metadata": {b"Numbercounter": counter}}})
+        metadata = {b"codec": b"json", b"Numbercounter": counter}
+        path = bolt_database(tmp_path / "x.db", {b"Person": {b"__storm_metadata": metadata}})
         with open_database(path, read_only=False) as db, db.update() as tx:
             person = Person()
             Records(tx, Person).save(person)
             assert person.number == 5
 
-    def test_another_codec_is_refused(self, tmp_path: Path) -> None:
-        metadata = {b"__storm_metadata": {b"codec": b"gob"}}
+    @pytest.mark.parametrize("codec", [{b"codec": b"gob"}, {b"codec": b""}, {b"codec": {}}, {}])
+    def test_another_codec_is_refused_and_deletes_mind_none(self, tmp_path: Path, codec: Tree) -> None:
+        metadata = {int_key(1): b'{"number":1}', b"__storm_metadata": codec}
         path = bolt_database(tmp_path / "x.db", {b"Person": metadata, b"settings": metadata})
         with open_database(path, read_only=False) as db, db.update() as tx:
             words = "^the selected codec is incompatible with this bucket$"
@@ -222,6 +224,10 @@ class TestRecords:
                 Records(tx, Person).save(Person())
             with pytest.raises(OtherCodec, match=words):
                 KeyValues(tx, "settings").set("a", 1)
+            Records(tx, Person).delete(1)
+            KeyValues(tx, "settings").delete(1)
+            assert list(Records(tx, Person).all()) == []
+            assert 1 not in KeyValues(tx, "settings")
 
     def test_without_an_id(self, db: boltpy.DB) -> None:
         with db.update() as tx:

@@ -94,7 +94,7 @@ func listEvents() method {
 		return func(s *storage) outcome {
 			found := []last.Event{}
 			err := s.db.Bolt.View(func(tx *bolt.Tx) error {
-				limit, offset := s.limited(where.Limit), int64(max(where.Offset, 0))
+				limit, offset := s.limited(where.Limit), int64(where.Offset)
 				cursor := tx.Bucket([]byte(events)).Cursor()
 				step := cursor.Next
 				key, value := cursor.First()

@@ -2,6 +2,7 @@ package last
 
 import (
 	"encoding/json"
+	"errors"
 
 	"boltpy/tests/interop/gofer/first"
 )
@@ -88,11 +89,15 @@ func ReadEvent(data []byte) (Event, error) {
 }
 
 // ShowEvent decodes an event for a reader, who is shown nothing of the kinds
-// that Gofer forgot to decode.
+// that Gofer forgot to decode. An event without a kind is an error, in which
+// Gofer names the error that it did not have.
 func ShowEvent(data []byte) (Event, error) {
 	kind, err := kindOf(data)
 	if err != nil {
 		return nil, err
+	}
+	if kind == "" {
+		return nil, errors.New("could not find type in event: <nil>")
 	}
 	event := newEvent(kind)
 	if event == nil {
