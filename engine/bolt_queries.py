@@ -30,7 +30,7 @@ from .models import (
 )
 from .places import REGISTRY, level
 from .storm import KeyValues, Records, key_of, text_of_key
-from .storm.layout import page
+from .storm.layout import page, require_int
 from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
 from .transactions import Transactions
@@ -79,8 +79,10 @@ class BoltQueries(Engine):
     def get_all_tokens(
         self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
     ) -> list[Token]:
-        if isinstance(namespaces, str):
-            raise TypeError("namespaces is a collection of ids, not a str")
+        if isinstance(namespaces, str) or not isinstance(namespaces, Collection | None):
+            raise TypeError(f"namespaces is a collection of ids, not of type {type(namespaces).__name__}")
+        if not all(isinstance(name, str) for name in namespaces or ()):
+            raise TypeError("namespaces is a collection of ids, which are of type str")
         limit = self._limit(limit)
         with self._transactions.reading() as tx:
             tokens = self._records(tx, Token)
@@ -180,6 +182,7 @@ class BoltQueries(Engine):
         limit = self._limit(limit)
         with self._transactions.reading() as tx:
             log = EventLog(tx)
+            require_int("offset", offset)
             if not self._gofer:
                 return _paged(log.all(reverse=reverse), offset, limit)
             return _paged(_as_gofer_lists(log, offset, reverse), 0, limit)
@@ -223,6 +226,7 @@ class BoltQueries(Engine):
 
     def _limit(self, limit: int) -> int:
         """The limit that counts; negative for none."""
+        require_int("limit", limit)
         if self._max_results_limit is not None and (limit == 0 or limit > self._max_results_limit):
             return self._max_results_limit
         return limit or -1

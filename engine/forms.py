@@ -46,9 +46,11 @@ def inherited(new: T, old: T) -> T:
         elif (after := inherited(value, before)) is not value:
             changes[name] = after
     if isinstance(old, Entity):
-        if not old.unknown.keys() <= new.unknown.keys():
+        given: object = new.unknown
+        # Whatever else somebody put there is refused where it is written.
+        if isinstance(given, dict) and not old.unknown.keys() <= given.keys():
             # What is stored keeps its order.
-            changes["unknown"] = old.unknown | new.unknown
+            changes["unknown"] = old.unknown | given
         if old.shape and not new.shape:
             changes["shape"] = old.shape
     return with_fields(new, changes)

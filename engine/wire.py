@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from operator import attrgetter
 from types import UnionType
-from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
 from . import codecs, gojson
+from .classes import annotations_of, require_keys
 from .codecs import Codec, EmptyObject, Misfit, Unfit
 from .errors import PreconditionFailed, RecordError
 from .gojson import Node, Raw, SyntaxProblem, Unusual
@@ -88,15 +89,16 @@ class Struct:
     """The codec of one class; `struct_of` makes it once."""
 
     def __init__(self, entity: type[Any]) -> None:
+        annotations = annotations_of(entity)
         # Go names a type by the last part of its package.
         self.go = f"{entity.__module__.rpartition('.')[2]}.{entity.__name__}"
         self._entity = entity
         self._keeps_unknown = issubclass(entity, Entity)
         own = {item.name for item in dataclasses.fields(Entity)} if self._keeps_unknown else set()
-        hints = get_type_hints(entity)
         self.fields = tuple(
-            _field(item, hints[item.name]) for item in dataclasses.fields(entity) if item.name not in own
+            _field(item, annotations[item.name]) for item in dataclasses.fields(entity) if item.name not in own
         )
+        require_keys(entity, [field.key for field in self.fields])
         self.by_name = {field.name: field for field in self.fields}
         # The names of fields that hold other entities, one or a map of them.
         self.nested = tuple(
@@ -155,7 +157,10 @@ class Struct:
         if type(value) is not self._entity or (self._keeps_unknown and value.unknown):
             raise Unusual
         for form in (value.shape, *self._shapes) if self._shapes else self._layouts:
-            layout = self._layouts.get(form)
+            try:
+                layout = self._layouts.get(form)
+            except TypeError:
+                raise Unusual from None
             if layout is not None and layout.holds_all_of(value):
                 return layout.text(value)
         raise Unusual
@@ -171,20 +176,32 @@ class Struct:
                 unfit.path.insert(0, field.name)
                 raise
         if self._keeps_unknown and value.unknown:
-            for key, text in value.unknown.items():
-                try:
-                    gojson.parse(text)
-                except SyntaxProblem:
-                    raise Unfit("JSON text", text, field="unknown") from None
-                result.setdefault(key, Raw(text))
+            for key, text in self._unknown_of(value):
+                result[key] = Raw(text)
                 raws.append(key)
         return result
+
+    def _unknown_of(self, value: Any) -> Iterator[tuple[str, str]]:
+        if not isinstance(value.unknown, dict):
+            raise Unfit("a dict", value.unknown, field="unknown")
+        for key, text in value.unknown.items():
+            # Read back, the member would be in the field.
+            if not isinstance(key, str) or key.translate(_FOLD) in self._by_folded_key:
+                raise Unfit("a dict whose keys are str that name no field", key, field="unknown")
+            try:
+                gojson.bytes_of(text)
+                gojson.parse(text)
+            except (SyntaxProblem, UnicodeEncodeError, AttributeError, TypeError):
+                raise Unfit("a dict to JSON text", text, field="unknown") from None
+            yield key, text
 
     def _written(self, value: Any) -> tuple[Field, ...]:
         """The fields to write, in order: those of the shape it was read in, or of the oldest that holds its values."""
         if not self._shapes:
             return self.fields
         filled = {field.key for field in self.fields if getattr(value, field.name) != field.zero}
+        if not isinstance(value.shape, tuple) or not all(isinstance(key, str) for key in value.shape):
+            raise Unfit("a tuple of str", value.shape, field="shape")
         for shape in (value.shape, *self._shapes):
             if shape in self._plans and filled.issubset(shape):
                 return tuple(self._by_key[key] for key in shape)
@@ -221,11 +238,14 @@ def struct_of(entity: type[Any]) -> Struct:
     """The codec of a class, made once.
 
     Raises:
-        TypeError: It is no dataclass, or a field has a type that is not among those listed at the top.
+        TypeError: It is no dataclass or holds itself, or a field has a type that is not among those listed at the top.
     """
     struct = _structs.get(entity)
     if struct is None:
-        struct = _structs[entity] = Struct(entity)
+        try:
+            struct = _structs[entity] = Struct(entity)
+        except RecursionError:
+            raise TypeError(f"{entity.__name__} can not be stored: it holds another one of itself") from None
     return struct
 
 
@@ -250,17 +270,19 @@ def _codec(annotation: Any) -> Codec:
         # `X | None`, where None is Go's nil.
         wanted = [part for part in get_args(annotation) if part is not type(None)]
         annotation = wanted[0] if len(wanted) == 1 else annotation
-    if annotation in _CODECS:
-        return _CODECS[annotation]
-    if get_origin(annotation) is list:
-        return codecs.List(_codec(get_args(annotation)[0]))
-    if get_origin(annotation) is dict and get_args(annotation)[0] is str:
-        return codecs.Map(_codec(get_args(annotation)[1]))
+    for known, codec in _CODECS.items():
+        if annotation == known:
+            return codec
+    match get_origin(annotation), get_args(annotation):
+        case origin, (item,) if origin is list:
+            return codecs.List(_codec(item))
+        case origin, (key, item) if origin is dict and key is str:
+            return codecs.Map(_codec(item))
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return codecs.Enum(annotation)
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         return struct_of(annotation)
-    raise TypeError(f"no JSON form for fields of type {annotation!r}")
+    raise TypeError(f"no JSON form for fields of type {reprlib.repr(annotation)}")
 
 
 def encode(entity: Any) -> bytes:
@@ -334,7 +356,8 @@ def decode_as(entity: type[T], data: bytes | bytearray | memoryview) -> T:
     """
     if not isinstance(data, bytes):
         data = bytes(memoryview(data))
-    codec = _structs.get(entity) or _codec(entity)
+    wanted: object = entity
+    codec = (_structs.get(wanted) if isinstance(wanted, type) else None) or _codec(wanted)
     found: T
     try:
         found = codec.quick(gojson.quick(data))

@@ -9,7 +9,7 @@ import boltpy
 
 from .. import gojson
 from ..errors import EngineError, RecordError
-from .layout import DATABASE, VERSION_KEY, mark_codec
+from .layout import DATABASE, VERSION_KEY, find_bucket, mark_codec
 
 VERSION: Final = b'"2.0.0"'
 
@@ -53,7 +53,7 @@ def read_version(tx: boltpy.Tx) -> str:
     Raises:
         EngineError: The file was not made by storm, or the note can not be read.
     """
-    bucket = tx.bucket(DATABASE)
+    bucket = find_bucket(tx, DATABASE.decode())
     if bucket is None:
         raise EngineError(f"a bolt file, but none of Gofer's: it has no bucket {DATABASE.decode()}")
     stored = bucket.get(VERSION_KEY)

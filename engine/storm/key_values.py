@@ -26,7 +26,13 @@ class KeyValues:
     """
 
     def __init__(self, tx: boltpy.Tx, *path: str) -> None:
-        """Look for the bucket at `path`; `set` makes it."""
+        """Look for the bucket at `path`; `set` makes it.
+
+        Raises:
+            TypeError: There is no path, or a name in it is no str.
+        """
+        if not path:
+            raise TypeError("KeyValues takes the name of a bucket, or names that lead to one")
         self._tx = tx
         self._path = path
         self._bucket = find_bucket(tx, *path)

@@ -12,6 +12,7 @@ Buckets and counters carry Go's names of fields: `created` is Created, `id` is I
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from typing import Any, Final, TypeVar
 
 import boltpy
 
+from ..classes import is_frozen, require_class
 from ..codecs import Integer, Text
-from ..errors import OtherCodec
+from ..errors import OtherCodec, PreconditionFailed
 from ..wire import encode_value, struct_of
 
 T = TypeVar("T")
@@ -50,29 +52,40 @@ def key_of(value: object) -> bytes:
     stands for one of Go's named types, which storm does not take for strings).
 
     Raises:
-        OverflowError: An int beyond 64 bits.
-        PreconditionFailed: The value has no JSON.
+        PreconditionFailed: The value has no JSON, or is an int beyond 64 bits.
     """
     if isinstance(value, str) and not isinstance(value, StrEnum):
-        try:
-            return value.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            # No Go string has such a key, but asking for it is no mistake.
-            return value.encode("utf-8", "surrogatepass")
+        return key_of_text(value)
     if isinstance(value, bytes):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return value.to_bytes(8, "big", signed=True)
+        try:
+            return value.to_bytes(8, "big", signed=True)
+        except OverflowError:
+            raise PreconditionFailed(f"a key of type int has 64 bits at most, not {value.bit_length()}") from None
     return encode_value(value)
+
+
+def key_of_text(text: str) -> bytes:
+    """The bytes of a text where Go has a string: those of an enum's member too."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # No Go string has such a key, but asking for it is no mistake.
+        return text.encode("utf-8", "surrogatepass")
 
 
 def text_of_key(key: bytes) -> str:
     """A key as text, the inverse of `key_of` for a str."""
+    if not isinstance(key, bytes):
+        raise TypeError(f"a key is of type bytes, not {type(key).__name__}")
     return key.decode("utf-8", "surrogateescape")
 
 
 def go_name(field: str) -> str:
     """Go's name of a field, as it is in the names of index buckets: `id` is ID, `last_run_id` is LastRunID."""
+    if not isinstance(field, str):
+        raise TypeError(f"the name of a field is of type str, not {type(field).__name__}")
     return "".join("ID" if part == "id" else part.capitalize() for part in field.split("_"))
 
 
@@ -90,6 +103,14 @@ class Mark:
     counter_name: bytes
     zero: Any
     key: Callable[[Any], bytes]
+
+    def require_type(self, value: object) -> None:
+        """TypeError unless a value is of the field's type; None, which is Go's nil, does not tell what else may be."""
+        # Texts that are no member yet are values of an enum too.
+        expected = str if isinstance(self.zero, str) else type(self.zero)
+        if self.zero is None or (isinstance(value, expected) and isinstance(value, bool) is (expected is bool)):
+            return
+        raise TypeError(f"{self.label} is of type {expected.__name__}, not {type(value).__name__}")
 
     def entry(self, record: object) -> bytes | None:
         """The bytes under which an index lists the record; None for a zero value, which no index lists."""
@@ -117,6 +138,7 @@ def marks_of(entity: type[Any]) -> Marks:
     Raises:
         TypeError: It has no id or several, a mark that storm does not know, or counts what is no int.
     """
+    require_class(entity)
     marks = _marks.get(entity)
     if marks is None:
         marks = _marks[entity] = _read_marks(entity)
@@ -135,7 +157,9 @@ def _read_marks(entity: type[Any]) -> Marks:
             raise TypeError(f"{label} is marked {field.storm!r}; there are {', '.join(map(repr, _KINDS))}")
         go = go_name(field.name)
         # What Go knows under a name of its own is no string or int to storm.
-        plain = isinstance(field.codec, Integer) or type(field.codec) is Text
+        key: Callable[[Any], bytes] = key_of if isinstance(field.codec, Integer) else _key_by_value
+        if type(field.codec) is Text:
+            key = key_of_text
         mark = Mark(
             name=field.name,
             label=label,
@@ -143,7 +167,7 @@ def _read_marks(entity: type[Any]) -> Marks:
             index_name=INDEX + go.encode(),
             counter_name=f"{go}counter".encode(),
             zero=field.zero,
-            key=key_of if plain else _key_by_value,
+            key=key,
         )
         indexed.append(mark)
         if field.storm.startswith("id"):
@@ -152,6 +176,8 @@ def _read_marks(entity: type[Any]) -> Marks:
             increment = True
             if not isinstance(field.codec, Integer):
                 raise TypeError(f"{label} can not be counted up: it is no int")
+            if is_frozen(entity):
+                raise TypeError(f"{label} can not be counted up: the class is frozen, and would not take the number")
     if len(ids) != 1:
         found = "more than one field that is" if ids else "no field that is"
         raise TypeError(f"{entity.__name__} has {found} marked as its id")
@@ -159,15 +185,23 @@ def _read_marks(entity: type[Any]) -> Marks:
 
 
 def _key_by_value(value: object) -> bytes:
-    return value if isinstance(value, bytes) else encode_value(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    return encode_value(str.__str__(value) if isinstance(value, str) else value)
 
 
 def find_bucket(tx: boltpy.Tx, *path: str) -> boltpy.Bucket | None:
-    """The bucket at `path`, or None if a part is missing, is no bucket, or is empty."""
+    """The bucket at `path`, or None if a part is missing, is no bucket, or is empty.
+
+    Raises:
+        TypeError: `tx` is no transaction, or a part is no str.
+    """
+    if not isinstance(tx, boltpy.Tx):
+        raise TypeError(f"a transaction of boltpy's is wanted, not {reprlib.repr(tx)}")
     for part in path:
         if not isinstance(part, str):
             raise TypeError(f"names of buckets are of type str, not {type(part).__name__}")
-    return tx.bucket(*map(key_of, path)) if all(path) else None
+    return tx.bucket(*map(key_of_text, path)) if all(path) else None
 
 
 def make_bucket(tx: boltpy.Tx, *path: str) -> boltpy.Bucket:
@@ -177,7 +211,7 @@ def make_bucket(tx: boltpy.Tx, *path: str) -> boltpy.Bucket:
         OtherCodec: The bucket is there and holds something else than JSON.
         boltpy.BoltError: A part is empty or names a plain key.
     """
-    first, *others = map(key_of, path)
+    first, *others = map(key_of_text, path)
     bucket = tx.create_bucket_if_not_exists(first)
     for name in others:
         bucket = bucket.create_bucket_if_not_exists(name)
@@ -200,7 +234,15 @@ def mark_codec(bucket: boltpy.Bucket) -> boltpy.Bucket:
     return metadata
 
 
+def require_int(name: str, value: object) -> None:
+    """TypeError unless the argument of that name is an int."""
+    if not isinstance(value, int):
+        raise TypeError(f"{name} is of type int, not {type(value).__name__}")
+
+
 def page(items: Iterator[T], offset: int, limit: int) -> Iterator[T]:
     """Skip `offset` items (0 or less: none), then give at most `limit` (negative: all)."""
+    require_int("offset", offset)
+    require_int("limit", limit)
     start = min(max(offset, 0), sys.maxsize)
     return islice(items, start, None if limit < 0 else min(start + limit, sys.maxsize))

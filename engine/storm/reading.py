@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import boltpy
 
-from ..errors import IndexNotFound, RecordError, RecordNotFound
+from ..errors import IndexNotFound, PreconditionFailed, RecordError, RecordNotFound
 from ..wire import decode_as, struct_of
 from .layout import IDS, SEPARATOR, Mark, find_bucket, marks_of, page, text_of_key
 
@@ -20,8 +21,8 @@ class ReadRecords(Generic[T]):
     def __init__(self, tx: boltpy.Tx, entity: type[T], *path: str) -> None:
         self._tx = tx
         self._entity = entity
-        self._path = (*path, entity.__name__)
         self._marks = marks_of(entity)
+        self._path = (*path, entity.__name__)
         self._id = self._marks.id
         self._bucket = find_bucket(tx, *self._path)
 
@@ -49,6 +50,8 @@ class ReadRecords(Generic[T]):
         Raises:
             RecordNotFound: There is none.
             IndexNotFound: The index bucket is missing.
+            TypeError: The field has another type.
+            ValueError: The class has no such field.
         """
         mark = self._mark(field)
         if mark is self._id:
@@ -58,11 +61,13 @@ class ReadRecords(Generic[T]):
                 if getattr(record, field) == value:
                     return record
             raise RecordNotFound
-        if mark.unique:
-            id_bytes = self._index(mark).get(mark.key(value))
+        entry, index = self._entry(mark, value), self._index(mark)
+        if not entry:
+            id_bytes = None
+        elif mark.unique:
+            id_bytes = index.get(entry)
         else:
-            prefix = mark.key(value) + SEPARATOR
-            id_bytes = next(iter(self._index(mark).values(prefix=prefix)), None)
+            id_bytes = next(iter(index.values(prefix=entry + SEPARATOR)), None)
         if id_bytes is None:
             raise RecordNotFound
         return self._record(id_bytes)
@@ -101,23 +106,24 @@ class ReadRecords(Generic[T]):
         for id_bytes in page(ids, offset, limit):
             yield self._record(id_bytes)
 
-    def _mark(self, field: str) -> Mark | None:
+    def _mark(self, field: object) -> Mark | None:
         """The mark of a field; None if it has none. ValueError if the class has no such field."""
         for mark in self._marks.indexed:
             if mark.name == field:
                 return mark
-        if field not in struct_of(self._entity).by_name:
-            raise ValueError(f"{self._entity.__name__} has no field {field!r}")
+        if not isinstance(field, str) or field not in struct_of(self._entity).by_name:
+            raise ValueError(f"{self._entity.__name__} has no field {reprlib.repr(field)}")
         return None
 
     def _key(self, id: Any) -> bytes:
-        expected = type(self._id.zero)
-        if not isinstance(id, expected) or isinstance(id, bool) is not (expected is bool):
-            raise TypeError(f"{self._id.label} is of type {expected.__name__}, not {type(id).__name__}")
+        return self._entry(self._id, id)
+
+    def _entry(self, mark: Mark, value: Any) -> bytes:
+        """The key of a value of a field; b"" if no record can have that value."""
+        mark.require_type(value)
         try:
-            return self._id.key(id)
-        except OverflowError:
-            # No record has it.
+            return mark.key(value)
+        except PreconditionFailed:
             return b""
 
     def _index(self, mark: Mark) -> boltpy.Bucket:

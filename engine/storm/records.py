@@ -150,6 +150,7 @@ class Records(ReadRecords[T]):
         Raises:
             PreconditionFailed, OtherCodec, boltpy.BoltError: As `save`.
         """
+        self._require_record(record)
         self._store(record, touched=())
 
     def delete(self, id: Any) -> None:
@@ -173,10 +174,13 @@ class Records(ReadRecords[T]):
             open_index(bucket, mark).drop(key, entry)
         bucket.delete(key)
 
-    def _is_counted(self, record: T) -> bool:
-        """Whether the record's id is to be counted up. ZeroId if it has none, and is not."""
+    def _require_record(self, record: T) -> None:
         if not isinstance(record, self._entity):
             raise TypeError(f"these are records of {self._entity.__name__}, not of {type(record).__name__}")
+
+    def _is_counted(self, record: T) -> bool:
+        """Whether the record's id is to be counted up. ZeroId if it has none, and is not."""
+        self._require_record(record)
         if getattr(record, self._id.name) != self._id.zero:
             return False
         if not self._marks.increment:
@@ -185,8 +189,7 @@ class Records(ReadRecords[T]):
 
     def _replaced(self, record: T) -> T:
         """The stored record that is about to be replaced."""
-        if not isinstance(record, self._entity):
-            raise TypeError(f"these are records of {self._entity.__name__}, not of {type(record).__name__}")
+        self._require_record(record)
         wanted = getattr(record, self._id.name)
         if wanted == self._id.zero:
             raise NoId

@@ -41,7 +41,7 @@ FLOORS = {
     ),
     "engine": (
         "errors gojson",
-        "codecs",
+        "codecs classes",
         "wire",
         "models forms storm/layout",
         "interface places storm/files storm/indexes storm/key_values",
