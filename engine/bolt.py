@@ -15,7 +15,7 @@ import boltpy
 
 from .bolt_queries import BoltQueries, E
 from .errors import EngineError, RecordExists, RecordNotFound
-from .event_log import EventLog
+from .event_log import EventLog, require_number
 from .models import (
     DockerRegistryAuth,
     Event,
@@ -30,7 +30,7 @@ from .models import (
 from .places import EVENTS, REGISTRY, ROOT, arguments_of, fields_of
 from .storm import KeyValues, Records
 from .storm.files import is_noted, note, read_version
-from .storm.layout import DATABASE
+from .storm.layout import DATABASE, marks_of
 from .tempers import Compat
 from .transactions import Group
 from .validation import require_key, require_types
@@ -193,6 +193,7 @@ class BoltEngine(BoltQueries):
                 raise self._temper.exists(Event, {"id": event.event_id}) from None
 
     def delete_event(self, *, id: int) -> None:
+        require_number(id)
         with self._transactions.writing() as group:
             try:
                 EventLog(group.tx).delete(id)
@@ -226,6 +227,8 @@ class BoltEngine(BoltQueries):
             self._temper.update(self._placed(group.tx, kind, arguments_of(entity))[0], entity)
 
     def _delete(self, kind: type[E], key: Mapping[str, Any]) -> None:
+        mark = marks_of(kind).id
+        mark.require_type(key[mark.name])
         with self._transactions.writing() as group:
             records, wanted = self._placed(group.tx, kind, key)
             try:

@@ -91,10 +91,15 @@ class EventLog:
             raise RecordNotFound
         self._bucket.delete(key_of(id))
 
-    def _stored(self, id: object) -> bytes | None:
-        if not isinstance(id, int) or isinstance(id, bool):
-            raise TypeError(f"Event.event_id is of type int, not {type(id).__name__}")
+    def _stored(self, id: int) -> bytes | None:
+        require_number(id)
         return self._bucket.get(key_of(id)) if self._bucket is not None and -_LAST <= id <= _LAST else None
+
+
+def require_number(id: object) -> None:
+    """TypeError unless it is what an event can be asked for by."""
+    if not isinstance(id, int) or isinstance(id, bool):
+        raise TypeError(f"Event.event_id is of type int, not {type(id).__name__}")
 
 
 def event_of(number: int, stored: bytes) -> Event:

@@ -81,10 +81,12 @@ class Engine(ABC):
         The calls of this thread see what the block has changed. Those of other threads see it when it has ended, and
         wait with writing until then. A block within a block belongs to the outer one.
 
-        An `EntityNotFound`, `EntityExists` or `PreconditionFailed` that is caught inside leaves the block as it was
-        before the call. After any other error of a call, or an exception that leaves an inner block, nothing can be
-        saved: whatever comes next in the block, and its end, is an EngineError. Numbers that were given to entities
-        are taken back when the block is not stored (their ids are 0 again).
+        An error that is caught inside leaves the block as it was before the call, and the rest can be stored, if the
+        call only reads, or if it is an `EntityNotFound`, `EntityExists`, `PreconditionFailed` or a TypeError. After any
+        other error of a call that writes, after what only the database below could refuse (a name that is taken there,
+        a `PreconditionFailed` too), and after an exception that leaves an inner block, nothing can be saved: whatever
+        comes next in the block, and its end, is an EngineError. Numbers that were given to entities are taken back when
+        the block is not stored (their ids are 0 again).
         """
 
     # --- namespaces ---

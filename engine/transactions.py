@@ -74,7 +74,7 @@ class Transactions:
         """A block for one call: with the transaction that is open, else with one that it commits at its end.
 
         A call that ends with an error of the engine's that says "nothing was written" leaves an open transaction as it
-        was. After any other error that one is broken.
+        was. After any other error that one is broken: so what an argument is must be looked at before.
 
         Args:
             about: The class of the entity that is written, if one is.

@@ -28,6 +28,7 @@ from engine import (
     Token,
     TriggerEvent,
 )
+from engine.errors import RecordError
 from engine.storm import Records
 
 from .gofer_files import unpack
@@ -179,6 +180,29 @@ class TestTheFile:
             storage.add_namespace(Namespace(id="a"))
             with pytest.raises(PreconditionFailed):
                 storage.add_token(Token(hash="Pipeline"))
+
+    def test_a_read_that_fails_leaves_a_transaction_whole(self, path: Path) -> None:
+        gofer_database(path, {b"Namespace": {b"bad": b"{"}, b"events": {int_key(1): b"["}})
+        with engine.open_engine(path) as storage:
+            with storage.transaction():
+                storage.add_pipeline(Pipeline(id="p", namespace="ns"))
+                for read in (
+                    storage.get_all_namespaces,
+                    storage.get_all_events,
+                    lambda: storage.get_namespace(id="bad"),
+                    lambda: storage.get_event(id=1),
+                ):
+                    with pytest.raises(RecordError):
+                        read()
+                storage.add_pipeline(Pipeline(id="q", namespace="ns"))
+            assert [it.id for it in storage.get_all_pipelines(namespace_id="ns")] == ["q", "p"]
+            # A call that was to write does not say how far it came.
+            with (
+                pytest.raises(EngineError, match="failed half-way"),
+                storage.transaction(),
+                pytest.raises(RecordError),
+            ):
+                storage.update_namespace(Namespace(id="bad"))
 
     def test_a_counter_that_gofer_left_behind_is_made_up_for(self, path: Path) -> None:
         with engine.open_engine(path, compat="gofer") as storage:

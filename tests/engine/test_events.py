@@ -114,6 +114,9 @@ def test_what_can_not_be_stored(storage: Engine) -> None:
     assert storage.get_all_events() == []
     with storage.transaction():
         storage.add_event(Event(kind="first"))
+        for refused in lambda: storage.add_event(None), lambda: storage.delete_event(id="1"):
+            with pytest.raises(TypeError):
+                refused()
     assert numbers(storage.get_all_events()) == [1]
 
 

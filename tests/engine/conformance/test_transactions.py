@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,23 @@ def test_a_refused_call_can_be_caught(storage: Engine) -> None:
         storage.add_namespace(Namespace(id="d"))
     assert names(storage) == ["a", "b", "d"]
     assert storage.get_pipeline(namespace_id="ns", id="p").last_run_id == 1
+
+
+def test_an_argument_of_another_type_can_be_caught(storage: Engine) -> None:
+    odd: Any = [7]
+    with storage.transaction():
+        storage.add_namespace(Namespace(id="a"))
+        for call in (
+            lambda: storage.get_namespace(id=odd),
+            lambda: storage.add_namespace(odd),
+            lambda: storage.update_run(odd),
+            lambda: storage.delete_token(hash=odd),
+            lambda: storage.remove_docker_registry_auth(registry=odd),
+        ):
+            with pytest.raises(TypeError):
+                call()
+        storage.add_namespace(Namespace(id="b"))
+    assert names(storage) == ["a", "b"]
 
 
 def test_a_block_within_a_block_belongs_to_it(storage: Engine) -> None:
