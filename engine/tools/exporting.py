@@ -51,17 +51,18 @@ def import_lines(lines: Iterable[bytes], path: str | PathLike[str]) -> int:
         The number of lines.
 
     Raises:
-        EngineError: A line is unknown, twice, in the wrong place, or the last one is missing; the text has its number.
+        EngineError: A line is unknown, twice, in the wrong place, or the last one is missing; the text has its number,
+            as it has after all else that is about what the lines say.
         FileExistsError: The target holds something.
         boltpy.BoltError, OSError: The file can not be written.
 
     After an error the target is as it was.
     """
-    with new_file(path) as filler:
-        number = 0
-        ended = False
-        for number, line in enumerate(lines, 1):
-            try:
+    number = 0
+    ended = False
+    try:
+        with new_file(path) as filler:
+            for number, line in enumerate(lines, 1):
                 if ended:
                     raise EngineError("there is something behind the end of the export")
                 if number == 1:
@@ -72,8 +73,9 @@ def import_lines(lines: Iterable[bytes], path: str | PathLike[str]) -> int:
                     ended = True
                 else:
                     filler.put(piece)
-            except (EngineError, boltpy.LimitError, boltpy.BucketError) as error:
-                raise EngineError(f"line {number}: {error}") from None
-        if not ended:
-            raise EngineError("the export is empty" if not number else f"line {number}: the export has no end")
-        return number
+            if not ended:
+                raise EngineError("the export has no end" if number else "the export is empty")
+    except (EngineError, boltpy.LimitError, boltpy.BucketError) as error:
+        # What has no line is missing where the first one should be.
+        raise EngineError(f"line {max(number, 1)}: {error}") from None
+    return number

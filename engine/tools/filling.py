@@ -1,15 +1,17 @@
 """Puts pieces together to a new file, which is there as a whole or not at all.
 
-The file grows beside its place, in transactions of a few megabytes each and without syncs; a copy of it, synced once,
-then takes the place.
+The file grows in a folder beside its place, in transactions of a few megabytes each and without syncs; a copy of it,
+synced once, then takes the place. The folder of a process that was killed is removed by the next one for that place: it
+has the lock of its file no more.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EEXIST
+from glob import escape
 from os import PathLike
 from pathlib import Path as FilePath
 from typing import Final
@@ -25,6 +27,9 @@ from .pieces import BucketPiece, Piece, go_name_of
 from .walking import shown_path
 
 _BYTES_A_TRANSACTION: Final = 4 << 20
+_GROWING: Final = "new.db"
+_SUFFIX: Final = ".tmp"
+_SECONDS_FOR_A_LOCK: Final = 0.01
 # What an entry of an index costs beside the bytes of the record.
 _BYTES_AN_ENTRY: Final = 64
 
@@ -44,7 +49,8 @@ def new_file(path: str | PathLike[str]) -> Iterator[Filler]:
     """
     _require_vacant(path)
     place = FilePath(path).resolve()
-    with _folder_beside(place, path) as folder, boltpy.open(folder / "new.db", no_sync=True) as db:
+    _clear_leftovers(place)
+    with _folder_beside(place, path) as folder, boltpy.open(folder / _GROWING, no_sync=True) as db:
         filler = Filler(db)
         try:
             yield filler
@@ -61,12 +67,38 @@ def new_file(path: str | PathLike[str]) -> Iterator[Filler]:
 def _folder_beside(place: FilePath, path: str | PathLike[str]) -> Iterator[FilePath]:
     """A folder for the file while it grows, which goes with all that is in it."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix=f"{place.name[:100]}.", suffix=".tmp", dir=place.parent)
+        folder = tempfile.TemporaryDirectory(prefix=_prefix(place), suffix=_SUFFIX, dir=place.parent)
     except OSError as error:
         error.filename = str(path)  # the name that the caller knows
         raise
     with folder as name:
         yield FilePath(name)
+
+
+def _prefix(place: FilePath) -> str:
+    return f"{place.name[:100]}."
+
+
+def _clear_leftovers(place: FilePath) -> None:
+    """Remove the folders that were left behind where a process was killed before it had made the file at `place`."""
+    for folder in place.parent.glob(f"{escape(_prefix(place))}*{_SUFFIX}"):
+        with suppress(OSError):
+            growing = folder / _GROWING
+            if not folder.is_symlink() and list(folder.iterdir()) == [growing] and not _is_in_use(growing):
+                growing.unlink()
+                folder.rmdir()
+
+
+def _is_in_use(file: FilePath) -> bool:
+    """Whether a process has the file open to write it. OSError if nobody here can say."""
+    try:
+        with boltpy.open(file, read_only=True, timeout=_SECONDS_FOR_A_LOCK):
+            return False
+    except boltpy.LockTimeoutError:
+        return True
+    except boltpy.BoltError:
+        # The process came as far as half a file.
+        return False
 
 
 def _require_vacant(path: str | PathLike[str]) -> None:

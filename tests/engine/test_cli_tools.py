@@ -203,7 +203,7 @@ class TestExportAndImport:
         [
             ("import {new} -i {tmp}/none", "{tmp}/none: No such file or directory"),
             ("import {tmp}/none/new.db -i {export}", "{tmp}/none/new.db: No such file or directory"),
-            ("import {new} < /dev/null", "{new}: the export is empty"),
+            ("import {new} < /dev/null", "{new}: line 1: the export is empty"),
             ("import {new} <&-", "{new}: there is no input"),
             ("import {export} -i {export}", "{export}: exists and is no empty database"),
             ("import {tmp} -i {export}", "{tmp}: exists and is not empty"),
@@ -248,6 +248,19 @@ class TestExportAndImport:
             assert process.wait(60) == 130
             assert process.stderr.read() == b""
         assert list(tmp_path.iterdir()) == []
+
+    def test_what_a_killed_import_left_is_gone_after_the_next(self, tmp_path: Path) -> None:
+        command = [*COMMAND, "import", str(tmp_path / "new.db")]
+        with subprocess.Popen(command, cwd=ROOT, stdin=-1, stdout=-1) as process:
+            while not list(tmp_path.glob("new.db.*/new.db")):
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.kill()
+            process.wait(60)
+        assert len(list(tmp_path.iterdir())) == 1
+        result = shell(f"{SH_COMMAND} export {SMALL} | {SH_COMMAND} import {tmp_path / 'new.db'}")
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert list(tmp_path.iterdir()) == [tmp_path / "new.db"]
 
     def test_too_little_memory_is_one_line(self, tmp_path: Path) -> None:
         export = tmp_path / "export.jsonl"

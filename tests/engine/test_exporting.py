@@ -15,6 +15,7 @@ import boltpy
 import engine
 from engine import EngineError
 from engine.tools.exporting import export_lines, import_lines
+from engine.tools.filling import Filler
 
 from .gofer_files import SMALL, unpack
 from .hostile import raw, trees, with_sequences
@@ -127,7 +128,7 @@ NAMESPACES = b'{"bucket":["Namespace"],"codec":"json","indexes":["ID"]}\n'
 EVENT = b'{"kind":"event","key":[1],"value":{"event_id":1}}\n'
 
 REFUSED = [
-    ([], "the export is empty"),
+    ([], "^line 1: the export is empty$"),
     ([b"hello\n"], "line 1: no export of gofer-db"),
     ([b"\xff\xfe\n"], "line 1: no export of gofer-db"),
     ([b"[1]\n"], "line 1: no export of gofer-db"),
@@ -256,6 +257,43 @@ class TestTheTarget:
         with pytest.raises(FileExistsError):
             import_lines(lines(), path)
         assert path.read_bytes() == b"mine"
+
+    def test_what_a_killed_process_left_goes_with_the_next_import(self, tmp_path: Path) -> None:
+        whole, torn, empty = (tmp_path / f"new.db.{name}.tmp" for name in ("abc_1", "abc_2", "abc_3"))
+        for folder in whole, torn, empty:
+            folder.mkdir()
+        bolt_database(whole / "new.db", {b"a": {}})
+        (torn / "new.db").write_bytes(b"torn")
+        (empty / "new.db").touch()
+        others = [tmp_path / name for name in ("new.db.mine.tmp", "new.db.tmp", "other.db.abc_1.tmp")]
+        for other in others:
+            other.mkdir()
+            (other / "notes").touch()
+        imported(lines_of(SMALL), tmp_path / "new.db")
+        assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "new.db"])
+
+    def test_a_file_that_still_grows_is_left_to_its_process(self, tmp_path: Path) -> None:
+        path = tmp_path / "new.db"
+
+        def lines() -> Iterator[bytes]:
+            yield from lines_of(SMALL)[:9]
+            (growing,) = tmp_path.iterdir()
+            with pytest.raises(EngineError, match="line 2: the export has no end"):
+                import_lines([HEADER, NAMESPACES], path)
+            assert list(tmp_path.iterdir()) == [growing]
+            yield from lines_of(SMALL)[9:]
+
+        import_lines(lines(), path)
+        assert raw(path) == raw(SMALL)
+
+    def test_an_error_at_the_end_has_a_number_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def too_large(filler: Filler) -> None:
+            raise boltpy.LimitError("a node takes 4 GiB")
+
+        monkeypatch.setattr(Filler, "commit", too_large)
+        with pytest.raises(EngineError, match="^line 46: a node takes 4 GiB$"):
+            import_lines(lines_of(SMALL), tmp_path / "new.db")
+        assert list(tmp_path.iterdir()) == []
 
     def test_an_interrupt_leaves_nothing(self, tmp_path: Path) -> None:
         def lines() -> Iterator[bytes]:
