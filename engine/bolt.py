@@ -29,7 +29,7 @@ from .models import (
 )
 from .places import EVENTS, REGISTRY, ROOT, arguments_of, fields_of
 from .storm import KeyValues, Records
-from .storm.files import is_noted, note, read_version
+from .storm.files import is_noted, note, opening, read_version
 from .storm.layout import DATABASE, marks_of
 from .tempers import Compat
 from .transactions import Group
@@ -74,16 +74,12 @@ class BoltEngine(BoltQueries):
         """
         if compat not in ("python", "gofer"):
             raise ValueError(f"compat is 'python' or 'gofer', not {compat!r}")
-        db = boltpy.open(path, **{"timeout": 1.0, **options, "read_only": read_only})
-        try:
+        with opening(path, read_only=read_only, **options) as db:
             if not read_only:
                 _prepare(db, any_file=compat == "gofer")
             with db.view() as tx:
                 read_version(tx)
                 late = tx.bucket(EVENTS.encode()) is not None
-        except BaseException:
-            db.close()
-            raise
         super().__init__(db, compat=compat, max_results_limit=max_results_limit, late=late)
         self._clock = clock or _now
 

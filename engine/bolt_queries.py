@@ -28,8 +28,8 @@ from .models import (
     TriggerEvent,
     decode,
 )
-from .places import REGISTRY, level
-from .storm import KeyValues, Records, key_of, text_of_key
+from .places import REGISTRY, by_creation, level
+from .storm import KeyValues, Records, text_of_key
 from .storm.layout import page, require_int
 from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
@@ -105,7 +105,7 @@ class BoltQueries(Engine):
         with self._transactions.reading() as tx:
             pipelines = self._records(tx, Pipeline, namespace_id)
             if not self._gofer:
-                found = sorted(pipelines.all(), key=lambda it: (key_of(it.created), key_of(it.id)), reverse=True)
+                found = sorted(pipelines.all(), key=by_creation, reverse=True)
                 return _paged(found, offset, limit)
             try:
                 return self._seen(pipelines.all_by_index("created", offset=offset, limit=limit, reverse=True))
@@ -132,7 +132,7 @@ class BoltQueries(Engine):
             task_runs = self._records(tx, TaskRun, namespace_id, pipeline_id, level("run_id", run_id))
             if self._gofer:
                 return self._seen(task_runs.all_by_index("created"))
-            return sorted(task_runs.all(), key=lambda it: (key_of(it.created), key_of(it.id)))
+            return sorted(task_runs.all(), key=by_creation)
 
     def get_task_run(self, *, namespace_id: str, pipeline_id: str, run_id: int, id: str) -> TaskRun:
         place = {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "run_id": run_id, "id": id}

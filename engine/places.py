@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .models import DockerRegistryAuth, Namespace, Pipeline, Run, TaskRun, Token, TriggerEvent
+from .storm.layout import key_of
 
 REGISTRY: Final = "runRegistry"
 EVENTS: Final = "events"
@@ -59,3 +60,8 @@ def level(name: str, value: Any) -> Any:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"run_id is of type int, not {type(value).__name__}")
     return str(int(value))
+
+
+def by_creation(entity: Pipeline | TaskRun) -> tuple[bytes, bytes]:
+    """What Gofer's listings of pipelines and of task runs are sorted by."""
+    return key_of(entity.created), key_of(entity.id)

@@ -21,7 +21,7 @@ import boltpy
 from .errors import EngineError, EntityExists, EntityNotFound, PreconditionFailed, RecordNotFound
 from .places import ROOT
 from .storm import KeyValues, find_bucket, key_of, read_version, text_of_key
-from .storm.files import is_noted, note
+from .storm.files import is_noted, note, opening
 from .tempers import Compat, GoferTemper
 
 
@@ -158,8 +158,7 @@ def _open(path: str | PathLike[str], *, read_only: bool, any_file: bool, options
     Args:
         any_file: Write storm's note into another program's file too, as Gofer does.
     """
-    db = boltpy.open(path, **{"timeout": 1.0, **options, "read_only": read_only})
-    try:
+    with opening(path, read_only=read_only, **options) as db:
         with db.view() as tx:
             noted = is_noted(tx)
             is_new = not any(True for _ in tx.buckets())
@@ -169,7 +168,4 @@ def _open(path: str | PathLike[str], *, read_only: bool, any_file: bool, options
         if not (noted or read_only):
             with db.update() as tx:
                 note(tx)
-    except BaseException:
-        db.close()
-        raise
     return db

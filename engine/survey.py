@@ -25,8 +25,10 @@ from .models import (
     Token,
     TriggerEvent,
 )
-from .storm import Records, find_bucket, key_of, open_database, text_of_key
-from .tools.walking import require_gofers
+from .places import by_creation
+from .storm import Records, find_bucket, key_of, text_of_key
+from .tools.kinds import whole_number
+from .tools.walking import open_gofers
 
 
 @dataclass(slots=True)
@@ -76,8 +78,7 @@ def survey(path: str | PathLike[str]) -> Survey:
         boltpy.BoltError: It is no bolt file, is damaged, or is open for writing elsewhere.
         OSError: It can not be opened.
     """
-    with open_database(path) as db, db.view() as tx:
-        require_gofers(tx)
+    with open_gofers(path) as db, db.view() as tx:
         return Survey(
             namespaces=_namespaces(tx),
             registrations=list(read_registrations(tx)),
@@ -101,7 +102,7 @@ def _pipelines(tx: boltpy.Tx, namespace: str) -> list[PipelineSurvey]:
         runs, events = _runs(tx, namespace, name), _trigger_events(tx, namespace, name)
         if runs or events or name in records:
             found.append(PipelineSurvey(name, records.get(name), runs, events))
-    return sorted(found, key=lambda it: (key_of(it.record.created if it.record else 0), key_of(it.id)), reverse=True)
+    return sorted(found, key=lambda it: by_creation(it.record or Pipeline(id=it.id)), reverse=True)
 
 
 def _runs(tx: boltpy.Tx, namespace: str, pipeline: str) -> list[RunSurvey]:
@@ -109,13 +110,11 @@ def _runs(tx: boltpy.Tx, namespace: str, pipeline: str) -> list[RunSurvey]:
     task_runs = {}
     for name in _names(tx, namespace, pipeline):
         # Only what Go prints for a number is a run; other names, "007" among them, are labels.
-        if len(name) <= 20 and name.removeprefix("-").isdecimal() and name.isascii() and str(int(name)) == name:
-            found = sorted(
-                Records(tx, TaskRun, namespace, pipeline, name).all(),
-                key=lambda it: (key_of(it.created), key_of(it.id)),
-            )
+        number = whole_number(key_of(name))
+        if number is not None:
+            found = sorted(Records(tx, TaskRun, namespace, pipeline, name).all(), key=by_creation)
             if found:
-                task_runs[int(name)] = found
+                task_runs[number] = found
     numbers = sorted(records.keys() | task_runs.keys(), key=lambda number: number % 2**64, reverse=True)
     return [RunSurvey(number, records.get(number), task_runs.get(number, [])) for number in numbers]
 

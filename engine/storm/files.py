@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any, Final
 
@@ -32,8 +34,7 @@ def open_database(path: str | PathLike[str], *, read_only: bool = True, **option
         boltpy.BoltError: It is no bolt file, is damaged, or another process holds its lock.
         OSError: It can not be opened.
     """
-    db = boltpy.open(path, **{"timeout": 1.0, **options, "read_only": read_only})
-    try:
+    with opening(path, read_only=read_only, **options) as db:
         with db.view() as tx:
             noted = is_noted(tx)
             if noted or read_only:
@@ -41,10 +42,24 @@ def open_database(path: str | PathLike[str], *, read_only: bool = True, **option
         if not noted and not read_only:
             with db.update() as tx:
                 note(tx)
+    return db
+
+
+@contextmanager
+def opening(path: str | PathLike[str], *, read_only: bool, **options: Any) -> Iterator[boltpy.DB]:
+    """Open a file for a block that looks whether it is the right one: it stays open, unless an error leaves the block.
+
+    Args:
+        path: The file.
+        read_only: Only read it.
+        options: For `boltpy.open`. `timeout`, the seconds to wait for the lock, is 1 unless given, as in Gofer.
+    """
+    db = boltpy.open(path, **{"timeout": 1.0, **options, "read_only": read_only})
+    try:
+        yield db
     except BaseException:
         db.close()
         raise
-    return db
 
 
 def read_version(tx: boltpy.Tx) -> str:

@@ -76,7 +76,7 @@ class Kind:
             if not self._is_number(name):
                 key.append(part)
                 continue
-            number = _number(part.encode("utf-8", "surrogatepass"))
+            number = whole_number(part.encode("utf-8", "surrogatepass"))
             if number is None:
                 raise ValueError(f"{name.upper()} is a whole number of 64 bits, not {part!r}")
             key.append(number)
@@ -165,10 +165,10 @@ def kind_at(path: Path) -> Kind | None:
         return KINDS["event"]
     kind = _BY_BUCKET.get((len(path), path[-1]))
     # Only what Go prints for a number is a run's level.
-    return None if kind is KINDS["task_run"] and _number(path[2]) is None else kind
+    return None if kind is KINDS["task_run"] and whole_number(path[2]) is None else kind
 
 
-def _number(digits: bytes) -> int | None:
+def whole_number(digits: bytes) -> int | None:
     """The value of a number of 64 bits in the only way that Go prints it: "7", not "007"."""
     if len(digits) > 20 or not digits.removeprefix(b"-").isdigit():
         return None

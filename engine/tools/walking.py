@@ -10,6 +10,7 @@ import boltpy
 from ..errors import EngineError
 from ..places import EVENTS, REGISTRY
 from ..storm import text_of_key
+from ..storm.files import opening
 from .kinds import Kind, Path
 
 _NESTED_AT_MOST = 300
@@ -23,18 +24,12 @@ def open_gofers(path: str | PathLike[str]) -> boltpy.DB:
         boltpy.BoltError: It is no bolt file, is damaged, or is open for writing elsewhere.
         OSError: It can not be opened.
     """
-    db = boltpy.open(path, read_only=True, timeout=1.0)
-    try:
-        with db.view() as tx:
-            require_gofers(tx)
-    except BaseException:
-        db.close()
-        raise
+    with opening(path, read_only=True) as db, db.view() as tx:
+        _require_gofers(tx)
     return db
 
 
-def require_gofers(tx: boltpy.Tx) -> None:
-    """EngineError unless the file is Gofer's main database."""
+def _require_gofers(tx: boltpy.Tx) -> None:
     names = {name for name, _ in tx.buckets()}
     if names.isdisjoint({REGISTRY.encode(), EVENTS.encode(), b"Namespace"}):
         kind = "Gofer's object or secret store" if b"root" in names else "another program's"
