@@ -183,21 +183,26 @@ class TestShow:
         assert "名" * 29 not in shown(path)
 
 
+def seen_on_a_terminal(command: list[str], stream: str, **options: Any) -> bytes:
+    """What a command, which must succeed, writes to "stdout" or "stderr" where that is a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, cwd=ROOT, **{"stdout": subprocess.DEVNULL, **options, stream: theirs}) as process:
+        os.close(theirs)
+        found = b""
+        try:
+            while piece := os.read(ours, 65536):
+                found += piece
+        except OSError:
+            pass  # how Linux says that nobody writes any more
+        os.close(ours)
+    assert process.returncode == 0
+    return found
+
+
 class TestTerminals:
     def read_from_terminal(self, **environment: str) -> bytes:
-        ours, theirs = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environment}
-        with subprocess.Popen([*COMMAND, "show", str(SMALL)], cwd=ROOT, stdout=theirs, env=environment) as process:
-            os.close(theirs)
-            found = b""
-            try:
-                while piece := os.read(ours, 65536):
-                    found += piece
-            except OSError:
-                pass  # how Linux says that nobody writes any more
-            os.close(ours)
-        assert process.returncode == 0
-        return found
+        return seen_on_a_terminal([*COMMAND, "show", str(SMALL)], "stdout", env=environment)
 
     def test_states_are_coloured_on_a_terminal(self) -> None:
         assert b"\x1b[31mFAILED\x1b[0m" in self.read_from_terminal()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import resource
 import shlex
 import signal
@@ -22,7 +21,7 @@ from engine.cli import main
 from .gofer_files import SMALL, unpack
 from .hostile import raw
 from .making import gofer_database, int_key
-from .test_cli import COMMAND, ROOT, run
+from .test_cli import COMMAND, ROOT, run, seen_on_a_terminal
 
 SH_COMMAND = shlex.join(COMMAND)
 
@@ -360,18 +359,7 @@ class TestProgress:
     @pytest.mark.parametrize("command", ["check {medium}", "export {medium} > {tmp}/export.jsonl", "stats {medium}"])
     def test_it_is_on_a_terminal_and_goes(self, tmp_path: Path, command: str) -> None:
         names = {"medium": unpack("medium", tmp_path), "tmp": tmp_path}
-        ours, theirs = pty.openpty()
-        line = f"exec {SH_COMMAND} {command.format(**names)}"
-        with subprocess.Popen(["sh", "-c", line], cwd=ROOT, stderr=theirs, stdout=subprocess.DEVNULL) as process:
-            os.close(theirs)
-            found = b""
-            try:
-                while piece := os.read(ours, 65536):
-                    found += piece
-            except OSError:
-                pass  # how Linux says that nobody writes any more
-            os.close(ours)
-        assert process.returncode == 0
+        found = seen_on_a_terminal(["sh", "-c", f"exec {SH_COMMAND} {command.format(**names)}"], "stderr")
         assert found.startswith(b"\r%s: " % command.split()[0].encode())
         assert found.endswith(b"\r\x1b[K")
         assert b"\n" not in found
@@ -379,17 +367,6 @@ class TestProgress:
     def test_it_is_a_share_where_the_whole_is_known(self, tmp_path: Path) -> None:
         export = tmp_path / "export.jsonl"
         export.write_text(printed("export", unpack("medium", tmp_path)), encoding="utf-8")
-        ours, theirs = pty.openpty()
-        command = [*COMMAND, "import", str(tmp_path / "new.db"), "-i", str(export)]
-        with subprocess.Popen(command, cwd=ROOT, stderr=theirs, stdout=subprocess.DEVNULL) as process:
-            os.close(theirs)
-            found = b""
-            try:
-                while piece := os.read(ours, 65536):
-                    found += piece
-            except OSError:
-                pass  # how Linux says that nobody writes any more
-            os.close(ours)
-        assert process.returncode == 0
+        found = seen_on_a_terminal([*COMMAND, "import", str(tmp_path / "new.db"), "-i", str(export)], "stderr")
         assert b"[###" in found
         assert b"%" in found
