@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import boltpy
+from engine.tools.repair import repair
+from engine.tools.walking import open_gofers
 from tests.engine.gofer_files import unpack
 from tests.engine.making import int_key
 
@@ -184,3 +186,18 @@ def test_events_that_nobody_wrote(gofer: GoPeer, tmp_path: Path, events: dict[by
     with opened_here(path) as here:
         for call, their in zip(calls, theirs, strict=True):
             assert here.run([call]) == [their], f"{call['op']} {call['req']}"
+
+
+@pytest.mark.parametrize("damage", [it for it in DAMAGES if it is not broken_records], ids=lambda it: it.__name__)
+def test_a_mended_copy_is_to_gofer_as_if_nothing_had_been(gofer: GoPeer, tmp_path: Path, damage: Damage) -> None:
+    sound = unpack("small", tmp_path)
+    damaged, mended = Path(shutil.copy(sound, tmp_path / "damaged.db")), tmp_path / "mended.db"
+    with boltpy.open(damaged, no_sync=True) as db, db.update() as tx:
+        damage(tx)
+    with open_gofers(damaged) as db, db.view() as tx:
+        repair(tx, mended, lambda: None)
+    with opened(gofer, sound, schema=FIRST) as go:
+        expected = go.run(FIRST_CALLS)
+    with opened(gofer, mended, schema=FIRST) as go:
+        for call, outcome in zip(FIRST_CALLS, expected, strict=True):
+            assert go.run([call]) == [outcome], f"{call['op']} {call['req']}"
