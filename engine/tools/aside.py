@@ -16,7 +16,7 @@ from ..storm.layout import DATABASE, VERSION_KEY
 from .checking import registration_fault
 from .claims import Claims
 from .indexes import key_problem, readable
-from .kinds import ASIDE, Kind, Path, kind_at
+from .kinds import ASIDE, Kind, Path
 from .pieces import BucketPiece, PairPiece, Piece
 from .walking import Walk, is_late
 
@@ -26,8 +26,8 @@ class Misfits:
 
     def __init__(self, tx: boltpy.Tx, path: Path, *, late: bool) -> None:
         """Args: `late`, whether the file has an event log."""
-        self._kind = kind_at(path)
         self._claims = Claims(tx, path, late=late)
+        self._kind = self._claims.kind
         self._version = VERSION_KEY if path == (DATABASE,) and not has_version(tx) else None
 
     def has(self, key: bytes, value: bytes | None) -> bool:

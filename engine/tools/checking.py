@@ -6,7 +6,7 @@ Nothing stops at the first fault; a bucket whose pages can not be read is one fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import boltpy
@@ -169,7 +169,9 @@ class _Checked:
         for key, value in bucket.items():
             if value is not None:
                 tick()
-            if (yield from self._misplaced(key, value)):
+            problem = self._claims.problem(key, value)
+            if problem:
+                yield finding("name-taken", path, problem, key=key)
                 continue
             if value is None:
                 nested.append(key)
@@ -233,20 +235,14 @@ class _Checked:
         of_storm = is_storms(self._path)
         for key, value in self._bucket.items():
             tick()
-            if (yield from self._misplaced(key, value)):
-                continue
-            if value is None:
+            problem = self._claims.problem(key, value)
+            if problem:
+                yield finding("name-taken", self._path, problem, key=key)
+            elif value is None:
                 nested.append(key)
             elif not of_storm:
                 yield finding("not-understood", self._path, "a pair that is no entity", key=key)
         self._go_on(nested)
-
-    def _misplaced(self, key: bytes, value: bytes | None) -> Generator[Finding, None, bool]:
-        """Whether something is in the place of what must be there; then nothing else is to be said about it."""
-        problem = self._claims.problem(key, value)
-        if problem:
-            yield finding("name-taken", self._path, problem, key=key)
-        return bool(problem)
 
     def _stale(self, kind: Kind) -> Iterator[Finding]:
         """An index that Gofer left behind when it dropped it."""

@@ -8,6 +8,7 @@ is in them is not looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import boltpy
 
@@ -19,15 +20,15 @@ from .kinds import KINDS, Kind, Path, kind_at
 
 
 class Claims:
-    """What must be a bucket, and what a pair, in the bucket at a path."""
+    """What must be a bucket, and what a pair, in the bucket at a path. `kind` is that of its entities."""
 
     def __init__(self, tx: boltpy.Tx, path: Path, *, late: bool) -> None:
         """Args: `late`, whether the file has an event log."""
         self._tx = tx
         self._path = path
-        self._kind = kind_at(path)
-        self._is_level = self._kind is None and not is_storms(path)
-        self._buckets = _buckets(path, self._kind, late)
+        self.kind = kind_at(path)
+        self._is_level = self.kind is None and not is_storms(path)
+        self._buckets = _buckets(path, self.kind, late)
         self._pairs = _pairs(path)
         self._index = _index(path, late)
 
@@ -40,7 +41,7 @@ class Claims:
         return "a bucket, where a pair must be" if is_taken else ""
 
     def _is_registration(self, name: bytes) -> bool:
-        if self._kind is not KINDS["registration"] or name.startswith(b"__"):
+        if self.kind is not KINDS["registration"] or name.startswith(b"__"):
             return False
         try:
             decode(RunRegistryKey, name)
@@ -71,18 +72,24 @@ def is_storms(path: Path) -> bool:
     return path[:1] == (DATABASE,) or path[-1:] == (METADATA,) or (len(own) > 1 and own[-1].startswith(INDEX))
 
 
-def storms_own(kind: Kind, *, late: bool) -> list[Path]:
+@cache
+def storms_own(kind: Kind, *, late: bool) -> tuple[Path, ...]:
     """The buckets that storm keeps within one of records: metadata, indexes and their halves."""
     if kind.entity is Event:
-        return []
+        return ()
     marks = kind.index_marks(late=late)
     halves = [(mark.index_name, IDS) for mark in marks if not mark.unique]
-    return [(METADATA,), *((mark.index_name,) for mark in marks), *halves]
+    return ((METADATA,), *((mark.index_name,) for mark in marks), *halves)
+
+
+@cache
+def _own_names(kind: Kind, *, late: bool) -> frozenset[bytes]:
+    return frozenset(place[0] for place in storms_own(kind, late=late))
 
 
 def _buckets(path: Path, kind: Kind | None, late: bool) -> frozenset[bytes]:
     if kind is not None:
-        return frozenset(place[0] for place in storms_own(kind, late=late))
+        return _own_names(kind, late=late)
     return {(): frozenset([DATABASE]), (DATABASE,): frozenset([METADATA])}.get(path, frozenset())
 
 
@@ -101,7 +108,7 @@ def _pairs(path: Path) -> frozenset[bytes]:
 def _index(path: Path, late: bool) -> tuple[Path, Kind, Mark] | None:
     """The index that a bucket is, or is half of: the bucket of its records, their kind and the mark."""
     own = path[:-1] if path[-1:] == (IDS,) else path
-    kind = kind_at(own[:-1]) if len(own) > 1 else None
+    kind = kind_at(own[:-1]) if len(own) > 1 and own[-1].startswith(INDEX) else None
     if kind is not None:
         for mark in kind.index_marks(late=late):
             if own[-1] == mark.index_name and not (mark.unique and own is not path):

@@ -17,7 +17,7 @@ from ..errors import RecordError
 from ..models import decode
 from ..storm import text_of_key
 from ..storm.layout import IDS, SEPARATOR, Mark
-from ..validation import MAX_KEY
+from ..validation import MAX_KEY, MAX_NAME
 from .kinds import Kind
 from .walking import safe
 
@@ -44,6 +44,9 @@ def readable(kind: Kind, key: bytes, value: bytes) -> Any:
 
 def key_problem(kind: Kind, key: bytes, record: Any) -> str:
     """Why no entity can be stored under a key, though it can be read there; "" if it can be."""
+    if len(key) <= MAX_NAME:
+        # All that Gofer has indexes of are numbers, and ids.
+        return ""
     for mark in kind.marks.indexed if kind.marks is not None else ():
         entry = entry_of(mark, mark is kind.marks.id, key, record) if kind.marks is not None else None
         if entry is not None and len(entry) > MAX_KEY:

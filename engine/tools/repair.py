@@ -7,7 +7,7 @@ bytes get lost but those of indexes, and one bad record no longer hides all othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from itertools import chain
 from os import PathLike
 
@@ -152,9 +152,10 @@ def _metadata(path: Path, bucket: boltpy.Bucket, kind: Kind, highest: int) -> It
         yield PairPiece(place, key, value)
 
 
-def _foreign(tx: boltpy.Tx, path: Path, inner: Path, own: list[Path], *, late: bool) -> list[bytes]:
+def _foreign(tx: boltpy.Tx, path: Path, inner: Path, own: Collection[Path], *, late: bool) -> list[bytes]:
     """The names of buckets that storm did not make in one of its own, and that can stay there."""
     bucket = tx.bucket(*path, *inner)
-    misfits = Misfits(tx, (*path, *inner), late=late)
-    names = [name for name, _ in bucket.buckets()] if bucket is not None else []
-    return [name for name in names if (*inner, name) not in own and not misfits.has(name, None)]
+    nested = bucket.buckets() if bucket is not None else ()
+    names = [name for name, _ in nested if (*inner, name) not in own]
+    misfits = Misfits(tx, (*path, *inner), late=late) if names else None
+    return [name for name in names if misfits is not None and not misfits.has(name, None)]
