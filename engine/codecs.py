@@ -56,7 +56,7 @@ class Codec(Protocol):
         """Convert a parsed value of the document `text`; `old` is what the field holds so far: null leaves it alone."""
 
     def text(self, value: Any) -> str:
-        """The JSON of a value, but for `gojson.go_escapes`; `Unusual` for anything but the plainest case."""
+        """The JSON of a value, but for `gojson.go_escapes`; `Unusual` or TypeError for all but the plainest case."""
 
     def plain(self, value: Any, raws: list[str]) -> Any:
         """What `gojson.write` takes for `value`. `raws` collects what only `gojson.write_with_raw` can write."""
@@ -80,10 +80,7 @@ class Text:
             raise Misfit(node.kind, self.go)
         return node.value
 
-    def text(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise Unusual
-        return quote(value)
+    text = staticmethod(quote)
 
     def plain(self, value: Any, raws: list[str]) -> str:
         if not isinstance(value, str):
@@ -122,14 +119,14 @@ class Enum(Text):
 class Integer:
     def __init__(self, go: str = "int64", low: int = -(2**63), high: int = 2**63 - 1) -> None:
         self.go = go
-        self._low = low
-        self._high = high
+        self.low = low
+        self.high = high
 
     def zero(self) -> int:
         return 0
 
     def quick(self, value: Any) -> int:
-        if type(value) is not int or not self._low <= value <= self._high:
+        if type(value) is not int or not self.low <= value <= self.high:
             raise Unusual
         return value
 
@@ -139,18 +136,18 @@ class Integer:
         if node.kind != "number":
             raise Misfit(node.kind, self.go)
         value = gojson.integer(node.value)
-        if value is None or not self._low <= value <= self._high:
+        if value is None or not self.low <= value <= self.high:
             raise Misfit(f"number {node.value}", self.go)
         return value
 
     def text(self, value: Any) -> str:
-        if type(value) is not int or not self._low <= value <= self._high:
+        if type(value) is not int or not self.low <= value <= self.high:
             raise Unusual
         return str(value)
 
     def plain(self, value: Any, raws: list[str]) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not self._low <= value <= self._high:
-            raise Unfit(f"an int from {self._low} to {self._high}", value)
+        if not isinstance(value, int) or isinstance(value, bool) or not self.low <= value <= self.high:
+            raise Unfit(f"an int from {self.low} to {self.high}", value)
         return value
 
 
@@ -276,6 +273,8 @@ class List:
             return None
         if type(value) is not list:
             raise Unusual
+        if type(self.item) is Text and set(map(type, value)) <= {str}:
+            return value
         quick = self.item.quick
         return [quick(item) for item in value]
 
@@ -316,6 +315,8 @@ class Map:
             return None
         if type(value) is not dict:
             raise Unusual
+        if type(self.item) is Text and set(map(type, value.values())) <= {str}:
+            return value
         quick = self.item.quick
         return {key: quick(item) for key, item in value.items()}
 
@@ -333,11 +334,7 @@ class Map:
         if type(value) is not dict:
             raise Unusual
         item = self.item.text
-        try:
-            return f"{{{','.join([f'{quote(key)}:{item(value[key])}' for key in sorted(value)])}}}"
-        except TypeError:
-            # A key is no str.
-            raise Unusual from None
+        return f"{{{','.join([f'{quote(key)}:{item(value[key])}' for key in sorted(value)])}}}"
 
     def plain(self, value: Any, raws: list[str]) -> dict[str, Any] | None:
         if value is None:

@@ -20,13 +20,13 @@ import dataclasses
 import reprlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from operator import attrgetter
 from types import UnionType
 from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 
-from . import codecs, gojson
+from . import codecs, compiled, gojson
 from .classes import annotations_of, require_keys
 from .codecs import Codec, EmptyObject, Misfit, Unfit
+from .compiled import Member
 from .errors import PreconditionFailed, RecordError
 from .gojson import Node, Raw, SyntaxProblem, Unusual
 
@@ -107,12 +107,19 @@ class Struct:
         self._by_key = {field.key: field for field in self.fields}
         self._by_folded_key = {field.key.translate(_FOLD): field for field in reversed(self.fields)}
         self._shapes: tuple[tuple[str, ...], ...] = getattr(entity, "SHAPES", ())
-        # For each form that a record can have, the attributes and conversions of its values, in their order.
+        # For each form that a record can have.
         forms = self._shapes or (tuple(self._by_key),)
-        self._plans = {
-            form: [(self._by_key[key].name, self._by_key[key].codec.quick) for key in form] for form in forms
+        self._readers = {
+            form: compiled.reader(entity, self._members(form), form if self._shapes else ()) for form in forms
         }
-        self._layouts = {form: _Layout(form, self._by_key) for form in forms}
+        self._writers = {form: compiled.writer(self._members(form)) for form in forms}
+        # The fields that it does not have, with their zero values.
+        self._absent = {
+            form: [(field.name, field.zero) for field in self.fields if field.key not in form] for form in forms
+        }
+
+    def _members(self, form: tuple[str, ...]) -> list[Member]:
+        return [Member(self._by_key[key].name, key, self._by_key[key].codec) for key in form]
 
     def zero(self) -> Any:
         return self._entity(**{field.name: field.codec.zero() for field in self.fields})
@@ -120,12 +127,10 @@ class Struct:
     def quick(self, value: Any) -> Any:
         if type(value) is not dict:
             raise Unusual
-        shape = tuple(value)
-        plan = self._plans.get(shape)
-        if plan is None:
+        read = self._readers.get(tuple(value))
+        if read is None:
             raise Unusual
-        known = {name: quick(item) for (name, quick), item in zip(plan, value.values(), strict=True)}
-        return self._entity(**known, shape=shape) if self._shapes else self._entity(**known)
+        return read(*value.values())
 
     def read(self, node: Node, old: Any, text: str) -> Any:
         if node.kind == "null":
@@ -156,13 +161,10 @@ class Struct:
     def text(self, value: Any) -> str:
         if type(value) is not self._entity or (self._keeps_unknown and value.unknown):
             raise Unusual
-        for form in (value.shape, *self._shapes) if self._shapes else self._layouts:
-            try:
-                layout = self._layouts.get(form)
-            except TypeError:
-                raise Unusual from None
-            if layout is not None and layout.holds_all_of(value):
-                return layout.text(value)
+        for form in (value.shape, *self._shapes) if self._shapes else self._writers:
+            write = self._writers.get(form)
+            if write is not None and all(getattr(value, name) == zero for name, zero in self._absent[form]):
+                return write(value)
         raise Unusual
 
     def plain(self, value: Any, raws: list[str]) -> dict[str, Any]:
@@ -203,32 +205,10 @@ class Struct:
         if not isinstance(value.shape, tuple) or not all(isinstance(key, str) for key in value.shape):
             raise Unfit("a tuple of str", value.shape, field="shape")
         for shape in (value.shape, *self._shapes):
-            if shape in self._plans and filled.issubset(shape):
+            if shape in self._writers and filled.issubset(shape):
                 return tuple(self._by_key[key] for key in shape)
         # Values of more than one time: everything.
         return self.fields
-
-
-class _Layout:
-    """How the text of one form of a class is put together."""
-
-    def __init__(self, form: tuple[str, ...], by_key: dict[str, Field]) -> None:
-        fields = [by_key[key] for key in form]
-        # A formatted string with the values' places; every other percent sign stands for itself.
-        members = ",".join(f"{gojson.quote(field.key).replace('%', '%%')}:%s" for field in fields)
-        self._template = f"{{{members}}}"
-        self._values = attrgetter(*(field.name for field in fields))
-        self._texts = [field.codec.text for field in fields]
-        self._one = len(fields) == 1
-        self._absent = [(field.name, field.zero) for field in by_key.values() if field.key not in form]
-
-    def holds_all_of(self, value: Any) -> bool:
-        """Whether the fields that this form does not have are zero."""
-        return not self._absent or all(getattr(value, name) == zero for name, zero in self._absent)
-
-    def text(self, value: Any) -> str:
-        values = (self._values(value),) if self._one else self._values(value)
-        return self._template % tuple([text(item) for text, item in zip(self._texts, values, strict=True)])
 
 
 _structs: dict[type[Any], Struct] = {}
@@ -302,7 +282,7 @@ def encode(entity: Any) -> bytes:
     struct = struct_of(type(entity))
     try:
         return gojson.go_escapes(struct.text(entity))
-    except Unusual:
+    except (Unusual, TypeError):
         return _encode(struct.plain, entity, type(entity).__name__)
 
 

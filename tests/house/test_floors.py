@@ -42,6 +42,7 @@ FLOORS = {
     "engine": (
         "errors gojson",
         "codecs classes",
+        "compiled",
         "wire",
         "models forms storm/layout",
         "interface places storm/files storm/indexes storm/key_values",
