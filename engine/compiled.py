@@ -65,7 +65,7 @@ def _read(i: int, codec: Codec, names: dict[str, Any], wrong: list[str]) -> str:
 
 
 def _written(i: int, member: Member, names: dict[str, Any], wrong: list[str], taken: list[str]) -> str:
-    """The expression that gives the JSON of field i; to `wrong` goes what must not be, to `taken` what is used twice."""
+    """The expression that gives the JSON of field i. To `wrong` goes what must not be, to `taken` what it needs."""
     codec, value = member.codec, f"value.{member.name}"
     if isinstance(codec, Text):
         return f"quote({value})"
