@@ -11,7 +11,7 @@ from .changes import Mark
 from .cursor import Cursor, bytes_of, size_of
 from .errors import IncompatibleValueError, KeyRequiredError, KeyTooLargeError, ValueTooLargeError
 from .format import BUCKET_ENTRY, MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid, ReadableBuffer
-from .hot import SIZE_BITS, SIZE_MASK
+from .hot import SIZE_LIMIT
 from .nesting import NestingBucket
 from .ranges import make_range, walk
 from .tree import Pair
@@ -66,8 +66,8 @@ class Bucket(NestingBucket):
                 return default if isinstance(value, Mark) else value
         packed = _hot_get(self._tree, key, len(key))
         if packed >= 0:
-            at = packed >> SIZE_BITS
-            return self._map[at : at + (packed & SIZE_MASK)]
+            at, size = divmod(packed, SIZE_LIMIT)
+            return self._map[at : at + size]
         place = self._look_up(key)
         return default if place is None else self._map[place[0] : place[1]]
 
@@ -101,8 +101,8 @@ class Bucket(NestingBucket):
             wanted = [bytes_of(key) for key in wanted]
         if self._changes:
             return [self.get(key) for key in wanted]
-        found = hot.get_many(self._tree, self._map, wanted)
-        if None in found:
+        found, complete = hot.get_many(self._tree, self._map, wanted)
+        if not complete:
             for i, value in enumerate(found):
                 if value is None:
                     found[i] = self.get(wanted[i])

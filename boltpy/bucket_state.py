@@ -21,7 +21,7 @@ from .format import BUCKET_ENTRY
 from .hot.raw_page import BucketRef
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
-from .tree import Snapshot
+from .tree import LARGEST_BATCH, Snapshot
 
 Path = tuple[bytes, ...]
 
@@ -183,15 +183,18 @@ class BucketState:
             self._scan_for_nested(puts * _SCANNED_ITEMS_PER_PUT)
 
     def _scan_for_nested(self, items: int) -> None:
-        how = hot.SCAN_BUCKETS | (hot.SCAN_EXCLUSIVE if self._scanned_to is not None else 0)
-        found, last, done = hot.scan(self._tree, self._scanned_to, None, how, items)
+        found: list[hot.Run] = []
+        done = False
+        while items > 0 and not found and not done:
+            how = hot.SCAN_BUCKETS | (hot.SCAN_EXCLUSIVE if self._scanned_to is not None else 0)
+            share = min(items, LARGEST_BATCH)
+            found, self._scanned_to, done = hot.scan(self._tree, self._map, self._scanned_to, None, how, share)
+            items -= share
         if found or Mark.NESTED in self._changes.values():
             self._has_nested = True
         elif done:
             self._plain = True
             self._choose_fast()
-        else:
-            self._scanned_to = last
 
     def _holds_nested(self) -> None:
         """Take note that a nested bucket is put here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .bucket_state import MAX_NESTING
 from .errors import BucketError
-from .format import HEADER_SIZE, Pgid
+from .format import HEADER_SIZE
 from .hot.raw_page import BucketRef, RawPage
 from .stats import BucketStats
 from .tree import Snapshot
@@ -16,17 +16,17 @@ def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:
     Raises:
         CorruptError: A page breaks the format, or is in the tree twice.
     """
-    return _stats(snapshot, ref, set(), 0)
+    return _stats(snapshot, ref, snapshot.new_marks(), 0)
 
 
-def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> BucketStats:
-    # Each level of nesting is a level of Python's stack; bolt sets no limit, a cycle is found through `seen`.
+def _stats(snapshot: Snapshot, ref: BucketRef, marks: bytearray, level: int) -> BucketStats:
+    # Each level of nesting is a level of Python's stack; bolt sets no limit, a cycle is found through `marks`.
     if level >= MAX_NESTING:
         raise BucketError(f"buckets are nested deeper than {MAX_NESTING} levels")
     stats = BucketStats(bucket_n=1)
     nested = BucketStats()
     page_size = snapshot.meta.page_size
-    for page, depth in snapshot.tree_pages(ref, seen):
+    for page, depth in snapshot.tree_pages(ref, marks):
         used = _used(page)
         stats.depth = max(stats.depth, depth + 1)
         if not page.is_leaf:
@@ -47,7 +47,7 @@ def _stats(snapshot: Snapshot, ref: BucketRef, seen: set[Pgid], level: int) -> B
         stats.inline_bucket_n = 1
     else:
         for _, child in snapshot.nested_buckets(snapshot.tree(ref)):
-            nested += _stats(snapshot, child, seen, level + 1)
+            nested += _stats(snapshot, child, marks, level + 1)
     stats.branch_alloc = (stats.branch_page_n + stats.branch_overflow_n) * page_size
     stats.leaf_alloc = (stats.leaf_page_n + stats.leaf_overflow_n) * page_size
     stats.depth += nested.depth

@@ -8,6 +8,8 @@ changes are looked up as they are at each step.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import islice
 from mmap import mmap
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
@@ -16,10 +18,12 @@ from . import hot
 from .changes import Changes, KeyOrder
 from .errors import KeyRequiredError
 from .format import ReadableBuffer
-from .tree import Pair, find_pairs
+from .tree import FIRST_BATCH, Pair, all_pairs
 
 _key_of = itemgetter(0)
 _LARGEST_WINDOW = 1024
+_NOTHING: Iterator[Pair] = iter(())
+_REVERSE, _EXCLUSIVE = hot.SCAN_REVERSE, hot.SCAN_EXCLUSIVE
 
 
 class Ending(Protocol):
@@ -63,28 +67,30 @@ class Steps:
 
     def __init__(self, bucket: Walked) -> None:
         self._bucket = bucket
-        self._forget(None, False)
-
-    def _forget(self, anchor: bytes | None, reverse: bool) -> None:
         # The window holds all committed items behind `anchor` (None: from the end) up to its last one.
         self._window: list[Pair] = []
         self._at = 0
-        self._anchor = anchor
-        self._reverse = reverse
+        self._anchor: bytes | None = None
+        self._reverse = False
         self._done = False
-        self._size = 2
+        self._size = FIRST_BATCH
 
     def _fetch(self, anchor: bytes | None, inclusive: bool) -> None:
-        how = (hot.SCAN_REVERSE if self._reverse else 0) | (0 if inclusive else hot.SCAN_EXCLUSIVE)
+        how = 0 if inclusive else _EXCLUSIVE
+        if self._reverse:
+            how |= _REVERSE
         bucket = self._bucket
         try:
-            self._window, self._done = find_pairs(bucket._tree, bucket._map, anchor, how, self._size)
+            runs, _, self._done = hot.scan(bucket._tree, bucket._map, anchor, None, how, self._size)
         except Exception:
+            self._window = []
             bucket._require_open()
             raise
+        self._window = all_pairs(bucket._map, runs, self._reverse)
         self._at = 0
         self._anchor = anchor
-        self._size = min(self._size * 4, _LARGEST_WINDOW)
+        if self._size < _LARGEST_WINDOW:
+            self._size *= 4
 
     def _committed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
         """Return the first committed item from `key` on in one direction."""
@@ -105,9 +111,14 @@ class Steps:
                         return None
                 self._at = at
                 return window[at]
-        self._forget(key, reverse)
+        self._reverse = reverse
+        self._size = FIRST_BATCH
         self._fetch(key, inclusive)
         return self._window[0] if self._window else None
+
+    def coming(self) -> Iterator[Pair]:
+        """Return what follows the item that was found last, as far as it is known; good while nothing is changed."""
+        return iter(()) if self._bucket._changes else islice(self._window, self._at + 1, None)
 
     def _place(self, key: bytes) -> int:
         """Return the index in the window of the first item behind `key`; -1 if the window cannot tell."""
@@ -122,9 +133,10 @@ class Steps:
 
     def beside(self, key: bytes | None, *, inclusive: bool, reverse: bool) -> Pair | None:
         """Return the first item from `key` on (None: from the end) in one direction, as the transaction sees it."""
-        changes = self._bucket._changes
-        if not changes:
-            self._bucket._require_open()
+        bucket = self._bucket
+        if not bucket._changes:
+            if not bucket._tx._open:
+                bucket._require_open()
             return self._committed(key, inclusive, reverse)
         changed = self._changed(key, inclusive, reverse)
         item = self.visible(key, inclusive=inclusive, reverse=reverse)
@@ -166,13 +178,15 @@ class Cursor(Generic[BucketT]):
     It survives changes of the bucket: `next` after `delete` is the item behind the deleted one.
     """
 
-    __slots__ = ("_bucket", "_key", "_past_end", "_steps")
+    __slots__ = ("_ahead", "_back", "_bucket", "_key", "_past_end", "_steps")
 
     def __init__(self, bucket: BucketT) -> None:
         self._bucket = bucket
         self._steps = Steps(bucket)
         self._key: bytes | None = None
         self._past_end = False
+        # The items next to come, upwards and downwards, while the bucket is as it is in the file; one is empty.
+        self._ahead = self._back = _NOTHING
 
     @property
     def bucket(self) -> BucketT:
@@ -181,34 +195,36 @@ class Cursor(Generic[BucketT]):
 
     def first(self) -> Pair | None:
         """Move to the first item and return it; None in an empty bucket."""
-        return self._arrive(self._steps.beside(None, inclusive=True, reverse=False))
+        return self._arrive(None, False)
 
     def last(self) -> Pair | None:
         """Move to the last item and return it; None in an empty bucket."""
-        return self._arrive(self._steps.beside(None, inclusive=True, reverse=True))
+        return self._arrive(None, True)
 
     def seek(self, key: ReadableBuffer) -> Pair | None:
         """Move to the first item whose key is not below `key` and return it.
 
         Where there is none, return None and rest behind the last item: `prev` then gives the last one.
         """
-        return self._arrive(self._steps.beside(bytes_of(key), inclusive=True, reverse=False))
+        return self._arrive(key if type(key) is bytes else bytes_of(key), False)
 
     def next(self) -> Pair | None:
         """Move to the next item and return it. At the last one, return None and stay there."""
-        if self._key is None:
-            self._bucket._require_open()
-            return None
-        return self._move(self._steps.beside(self._key, inclusive=False, reverse=False))
+        bucket = self._bucket
+        if not bucket._changes and bucket._tx._open:
+            for item in self._ahead:
+                self._key = item[0]
+                return item
+        return self._step(False)
 
     def prev(self) -> Pair | None:
         """Move to the item before and return it. At the first one, return None and stay there."""
-        if self._past_end:
-            return self.last()
-        if self._key is None:
-            self._bucket._require_open()
-            return None
-        return self._move(self._steps.beside(self._key, inclusive=False, reverse=True))
+        bucket = self._bucket
+        if not bucket._changes and bucket._tx._open:
+            for item in self._back:
+                self._key = item[0]
+                return item
+        return self.last() if self._past_end else self._step(True)
 
     def delete(self) -> None:
         """Delete the pair at the cursor, which does not move. Nothing happens if there is no item here any more.
@@ -225,14 +241,26 @@ class Cursor(Generic[BucketT]):
             self._bucket._require_open()
             raise KeyRequiredError("the cursor is at no item: call first(), last() or seek() before delete()")
 
-    def _arrive(self, item: Pair | None) -> Pair | None:
+    def _arrive(self, key: bytes | None, reverse: bool) -> Pair | None:
+        item = self._steps.beside(key, inclusive=True, reverse=reverse)
         self._past_end = item is None
-        self._key = item[0] if item else None
-        return item
+        self._key = None
+        return self._rest_at(item, reverse)
 
-    def _move(self, item: Pair | None) -> Pair | None:
+    def _step(self, reverse: bool) -> Pair | None:
+        if self._key is None:
+            self._bucket._require_open()
+            return None
+        return self._rest_at(self._steps.beside(self._key, inclusive=False, reverse=reverse), reverse)
+
+    def _rest_at(self, item: Pair | None, reverse: bool) -> Pair | None:
+        self._ahead = self._back = _NOTHING
         if item is not None:
             self._key = item[0]
+            if reverse:
+                self._back = self._steps.coming()
+            else:
+                self._ahead = self._steps.coming()
         return item
 
 

@@ -127,7 +127,7 @@ class DB:
         meta, snapshot = self._meta, Snapshot(self._mapping, self._meta)
         if meta.freelist != NO_FREELIST:
             return decode(snapshot.map, meta.freelist, meta.page_size, meta.hwm)
-        return descending(pgid for pgid, in_use in enumerate(snapshot.used_pages()) if not in_use)
+        return descending(snapshot.free_pages())
 
     def __repr__(self) -> str:
         return f"<DB {self.path!r}{' read-only' if self.read_only else ''}{' closed' if self._closing else ''}>"

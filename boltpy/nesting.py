@@ -209,23 +209,22 @@ class NestingBucket(BucketState):
 
     def _all_pages(self) -> array[int]:
         """Return the committed pages of this bucket and of all that are nested in it now."""
-        pages = array("Q")
-        seen: set[Pgid] = set()
+        marks = self._snapshot.new_marks()
         waiting: list[tuple[BucketRef, BucketState | None]] = [(self._ref, self)]
         while waiting:
             ref, handle = waiting.pop()
-            for page, _ in self._snapshot.tree_pages(ref, seen):
-                pages.extend(range(page.pgid, page.pgid + page.pages))
+            tree = self._snapshot.tree(ref)
+            hot.mark_pages(tree, marks)
             changes = handle._changes if handle else {}
             children = handle._children if handle else {}
-            for name, nested in self._snapshot.nested_buckets(self._snapshot.tree(ref)):
+            for name, nested in self._snapshot.nested_buckets(tree):
                 if name not in changes:
                     child = children.get(name)
                     waiting.append((child._ref if child else nested, child))
             for name, value in changes.items():
                 if value is Mark.NESTED:
                     waiting.append((children[name]._ref, children[name]))
-        return pages
+        return hot.marked(marks)
 
     def move_bucket(self, name: ReadableBuffer, target: Self) -> None:
         """Move a nested bucket, with all changes made in it, from here into `target` of the same transaction.

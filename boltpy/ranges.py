@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from . import hot
 from .cursor import Steps, Walked, bytes_of
 from .format import ReadableBuffer
-from .tree import Pair, pairs, runs
+from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, pairs_of
 
+# Runs of few items are made pairs so many at a time.
+_SHORT_RUNS = 64
 
-class Range(NamedTuple):
-    """The keys from `start` (None: the first) up to, not including, `stop` (None: the end)."""
-
-    start: bytes | None
-    stop: bytes | None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no key can lie in it."""
-        return self.start is not None and self.stop is not None and self.start >= self.stop
+# The keys from the first (None: from the first of all) up to, not including, the second (None: to the end).
+Range = tuple[bytes | None, bytes | None]
 
 
 def make_range(start: ReadableBuffer | None, stop: ReadableBuffer | None, prefix: ReadableBuffer | None) -> Range:
@@ -34,7 +28,7 @@ def make_range(start: ReadableBuffer | None, stop: ReadableBuffer | None, prefix
         low = first if low is None else max(low, first)
         if behind is not None:
             high = behind if high is None else min(high, behind)
-    return Range(low or None, high)
+    return low or None, high
 
 
 def _behind_prefix(prefix: bytes) -> bytes | None:
@@ -54,37 +48,47 @@ class Iterated(Walked, Protocol):
 
 
 def walk(
-    bucket: Iterated, keys: Range, reverse: bool, part: Callable[[Iterable[Pair]], Iterable[Any]]
+    bucket: Iterated, keys: Range, reverse: bool, part: Callable[[Iterable[Pair]], Iterator[Any]]
 ) -> Iterator[Any]:
     """Yield `part` of each item in the range.
 
     In a read transaction the items go through C from end to end. In a write transaction each one is checked: a walk
     over a bucket that changes raises RuntimeError, as a walk over a dict does.
     """
-    bucket._require_open()
-    if keys.is_empty:
-        return iter(())
+    if not bucket._tx._open:
+        bucket._require_open()
     if bucket.writable:
-        return iter(part(_checked(bucket, keys, reverse)))
-    return iter(part(chain.from_iterable(_committed(bucket, keys, reverse))))
+        return part(_checked(bucket, keys, reverse))
+    return part(chain.from_iterable(_committed(bucket, keys, reverse)))
 
 
 def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[Pair]]:
     """Yield the committed items, run by run, until the transaction ends: then others may write over its pages."""
-    mapped, tx = bucket._map, bucket._tx
+    mapped, tx, how = bucket._map, bucket._tx, 0
+    key, bound = keys
     if reverse:
-        found = runs(bucket._tree, keys.stop, keys.start, hot.SCAN_REVERSE | hot.SCAN_EXCLUSIVE)
-    else:
-        found = runs(bucket._tree, keys.start, keys.stop, 0)
-    try:
-        for run in found:
-            if not tx._open:
-                break
-            yield pairs(mapped, run, reverse)
-        bucket._require_open()
-    except Exception:
-        bucket._require_open()
-        raise
+        key, bound, how = bound, key, hot.SCAN_REVERSE | hot.SCAN_EXCLUSIVE
+    count, done = FIRST_BATCH, False
+    while not done:
+        try:
+            runs, key, done = hot.scan(bucket._tree, mapped, key, bound, how, count)
+        except Exception:
+            bucket._require_open()
+            raise
+        # Nothing is caught from here on: leaving a generator in the middle costs more inside a `try`.
+        if len(runs) * UNPACK_FROM < count:
+            for run in runs:
+                if not tx._open:
+                    bucket._require_open()
+                yield pairs_of(mapped, run, reverse)
+        else:
+            for i in range(0, len(runs), _SHORT_RUNS):
+                if not tx._open:
+                    bucket._require_open()
+                yield all_pairs(mapped, runs[i : i + _SHORT_RUNS], reverse)
+        how |= hot.SCAN_EXCLUSIVE
+        count = min(count * 4, LARGEST_BATCH)
+    bucket._require_open()
 
 
 def _checked(bucket: Iterated, keys: Range, reverse: bool) -> Iterator[Pair]:
@@ -139,5 +143,5 @@ def _without_hidden_end(bucket: Walked, keys: Range, reverse: bool) -> Range:
     start, stop = keys
     first = Steps(bucket).visible(stop if reverse else start, inclusive=not reverse, reverse=reverse)
     if first is None:
-        return Range(b"", b"")
-    return Range(start, first[0] + b"\0") if reverse else Range(first[0], stop)
+        return b"", b""
+    return (start, first[0] + b"\0") if reverse else (first[0], stop)

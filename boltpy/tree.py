@@ -6,22 +6,24 @@ makes the file longer: growth makes a new mapping, and this one goes with its la
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from mmap import mmap
 from struct import Struct
 
 from . import hot
 from .errors import CorruptError
-from .format import BUCKET_ENTRY, MAX_DEPTH, Pgid
-from .hot import raw_page
+from .format import BUCKET_ENTRY
+from .hot import pure_read, raw_page
 from .hot.raw_page import BucketRef, RawPage, bucket_ref
 from .meta import Meta
 
 Pair = tuple[bytes, bytes | None]
 
-_FIRST_BATCH = 64
-_LARGEST_BATCH = 4096
+# Items: what a few steps behind a seek need, and costs hardly more than one.
+FIRST_BATCH = 16
+LARGEST_BATCH = 4096  # four times as many as the runs that a scan has room for
 
 
 class Mapping:
@@ -65,32 +67,13 @@ class Snapshot:
         """Return a bucket's tree for the kernels."""
         return hot.tree(self.source, *ref)
 
-    def tree_pages(self, ref: BucketRef, seen: set[Pgid]) -> Iterator[tuple[RawPage, int]]:
-        """Yield each page of one bucket with its depth (the root's is 0), parents first; not those of nested buckets.
+    def new_marks(self) -> bytearray:
+        """Return a bit for each page, none of them set: for `hot.mark_pages`."""
+        return bytearray(min(self.meta.hwm, len(self.map) // self.meta.page_size) // 8 + 1)
 
-        Args:
-            seen: Pages met before; those met now are added.
-
-        Raises:
-            CorruptError: A page breaks the format or is met twice.
-        """
-        if not ref.root:
-            page = raw_page.load_root(raw_page.Tree(self.pages, *ref))
-            if page is not None:
-                yield page, 0
-            return
-        waiting = [(ref.root, 0)]
-        while waiting:
-            pgid, depth = waiting.pop()
-            if pgid in seen:
-                raise CorruptError(pgid, "multiple references")
-            seen.add(pgid)
-            if depth >= MAX_DEPTH:
-                raise raw_page.corrupt(raw_page.TOO_DEEP, pgid, MAX_DEPTH)
-            page = raw_page.load_page(self.pages, pgid)
-            yield page, depth
-            if not page.is_leaf:
-                waiting += [(page.element(i).child, depth + 1) for i in reversed(range(page.item_count))]
+    def tree_pages(self, ref: BucketRef, marks: bytearray) -> Iterator[tuple[RawPage, int]]:
+        """Yield the pages of one bucket as `pure_read.tree_pages` does; not those of nested buckets."""
+        return pure_read.tree_pages(raw_page.Tree(self.pages, *ref), marks)
 
     def nested_buckets(self, tree: hot.Tree) -> Iterator[tuple[bytes, BucketRef]]:
         """Yield (name, bucket) of each bucket nested directly in one, in key order.
@@ -99,53 +82,39 @@ class Snapshot:
             CorruptError: A page breaks the format, or an inline bucket holds a nested one, which bolt never writes:
                 its pages could be another bucket's.
         """
-        for run in runs(tree, None, None, hot.SCAN_BUCKETS):
-            if not tree.root:
-                raise CorruptError(None, "an inline bucket holds a nested bucket")
-            at, count, ksize, vsize, _ = run
-            for item in range(at, at + count * (ksize + vsize), ksize + vsize):
-                yield self.map[item : item + ksize], bucket_ref(self.map, item + ksize, vsize)
+        last, how, done = None, hot.SCAN_BUCKETS, False
+        while not done:
+            runs, last, done = hot.scan(tree, self.map, last, None, how, LARGEST_BATCH)
+            how |= hot.SCAN_EXCLUSIVE
+            for at, count, ksize, vsize, _ in runs:
+                if not tree.root:
+                    raise CorruptError(None, "an inline bucket holds a nested bucket")
+                for item in range(at, at + count * (ksize + vsize), ksize + vsize):
+                    yield self.map[item : item + ksize], bucket_ref(self.map, item + ksize, vsize)
 
-    def used_pages(self) -> bytearray:
-        """Return a byte for each page below the high-water mark: 1 if a tree or a meta uses it.
+    def free_pages(self) -> array[int]:
+        """Return, ascending, the pages below the high-water mark that no tree and no meta uses.
 
         Raises:
             CorruptError: A page breaks the format, or two trees share one.
         """
-        limit = min(self.meta.hwm, len(self.map) // self.meta.page_size)
-        used = bytearray(b"\1\1".ljust(limit, b"\0"))
-        seen: set[Pgid] = set()
+        marks = self.new_marks()
+        marks[0] |= 0b11
         waiting = [self.root]
         while waiting:
             ref = waiting.pop()
-            for page, _ in self.tree_pages(ref, seen):
-                for pgid in range(page.pgid, page.pgid + page.pages):
-                    if used[pgid]:
-                        raise CorruptError(pgid, "multiple references")
-                    used[pgid] = 1
-            waiting.extend(nested for _, nested in self.nested_buckets(self.tree(ref)))
-        return used
-
-
-def runs(tree: hot.Tree, key: bytes | None, bound: bytes | None, how: int) -> Iterator[hot.Run]:
-    """Yield all runs of a range, fetched in growing batches."""
-    for batch in _batches(tree, key, bound, how):
-        yield from batch
-
-
-def _batches(tree: hot.Tree, key: bytes | None, bound: bytes | None, how: int) -> Iterator[list[hot.Run]]:
-    count = _FIRST_BATCH
-    done = False
-    while not done:
-        batch, last, done = hot.scan(tree, key, bound, how, count)
-        yield batch
-        key, how = last, how | hot.SCAN_EXCLUSIVE
-        count = min(count * 4, _LARGEST_BATCH)
+            tree = self.tree(ref)
+            hot.mark_pages(tree, marks)
+            waiting.extend(nested for _, nested in self.nested_buckets(tree))
+        every_page = (1 << min(self.meta.hwm, len(self.map) // self.meta.page_size)) - 1
+        free = every_page & ~int.from_bytes(marks, "little")
+        return hot.marked(bytearray(free.to_bytes(len(marks), "little")))
 
 
 @lru_cache(maxsize=1024)
-def _layout(text: str) -> Struct:
-    return Struct(text)
+def _unpack(ksize: int, vsize: int) -> Callable[[bytes], Iterator[tuple[bytes, bytes]]]:
+    """Return what cuts keys and values of these sizes that lie side by side."""
+    return Struct(f"{ksize}s{vsize}s").iter_unpack
 
 
 def _slices(mapped: mmap, run: hot.Run, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
@@ -157,27 +126,28 @@ def _slices(mapped: mmap, run: hot.Run, reverse: bool) -> Iterator[tuple[bytes, 
 
 
 # Below this many neighbours of equal size, slicing is cheaper than a Struct.
-_UNPACK_FROM = 4
+UNPACK_FROM = 4
 
 
-def pairs(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
+def pairs_of(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
     """Return the items of a run as (key, value); the value of a nested bucket is None."""
     at, count, ksize, vsize, flags = run
     if flags & BUCKET_ENTRY:
         return [(key, None) for key, _ in _slices(mapped, run, reverse)]
-    if count == 1:
-        middle = at + ksize
-        return ((mapped[at:middle], mapped[middle : middle + vsize]),)
-    if count < _UNPACK_FROM:
+    if count < UNPACK_FROM:
         return _slices(mapped, run, reverse)
-    found = _layout(f"{ksize}s{vsize}s").iter_unpack(mapped[at : at + count * (ksize + vsize)])
+    found = _unpack(ksize, vsize)(mapped[at : at + count * (ksize + vsize)])
     return reversed(list(found)) if reverse else found
 
 
-def find_pairs(tree: hot.Tree, mapped: mmap, key: bytes | None, how: int, count: int) -> tuple[list[Pair], bool]:
-    """Return up to `count` items in key order from `key` on, and whether there are no more."""
-    batch, _, done = hot.scan(tree, key, None, how, count)
+def all_pairs(mapped: mmap, runs: list[hot.Run], reverse: bool) -> list[Pair]:
+    """Return the items of several runs; a run of one, as items of different sizes are, costs least here."""
     found: list[Pair] = []
-    for run in batch:
-        found += pairs(mapped, run, bool(how & hot.SCAN_REVERSE))
-    return found, done
+    for run in runs:
+        at, count, ksize, vsize, flags = run
+        if count == 1 and not flags & BUCKET_ENTRY:
+            middle = at + ksize
+            found.append((mapped[at:middle], mapped[middle : middle + vsize]))
+        else:
+            found += pairs_of(mapped, run, reverse)
+    return found

@@ -336,8 +336,7 @@ class Tx:
         meta = self._meta
         if meta.freelist != NO_FREELIST:
             return stored_ids(self._snapshot.map, meta.freelist, meta.page_size, meta.hwm)
-        used = self._snapshot.used_pages()
-        return array("Q", (pgid for pgid in range(2, len(used)) if not used[pgid]))
+        return self._snapshot.free_pages()
 
     def stats(self) -> TxStats:
         """Return a copy of this transaction's counters."""

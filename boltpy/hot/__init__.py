@@ -30,8 +30,7 @@ from .pure_read import (
     SCAN_BUCKETS,
     SCAN_EXCLUSIVE,
     SCAN_REVERSE,
-    SIZE_BITS,
-    SIZE_MASK,
+    SIZE_LIMIT,
     Found,
     Run,
 )
@@ -40,10 +39,10 @@ from .raw_page import Map, Source, Tree
 
 __all__ = [
     "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_CHILD", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "HOW_TELL",
-    "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_BITS", "SIZE_MASK", "Allocator",
-    "BucketChanges", "Changes", "Found", "Map", "Merger",
-    "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many",
-    "join_leaves", "merge_ids", "nested", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
+    "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_LIMIT", "Allocator",
+    "BucketChanges", "Changes", "Found", "Map", "Merger", "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach",
+    "detach", "find", "find_run", "fnv1a", "get", "get_many", "join_leaves", "mark_pages", "marked", "merge_ids",
+    "nested", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
 ]  # fmt: skip
 
 
@@ -52,18 +51,20 @@ if _WANTED not in ("", "c", "py"):
     raise ImportError(f"BOLTPY_HOT is {_WANTED!r}; it must be 'c', 'py' or unset")
 
 _native: ModuleType | None = None
+_native_read: ModuleType | None = None
 if _WANTED != "py":
     try:
         if sys.byteorder != "little":
             raise ImportError("the C kernels need a little-endian machine")
         from . import native as _native
+        from . import native_read as _native_read
     except ImportError as error:
         if _WANTED == "c":
             raise ImportError(f"BOLTPY_HOT=c, but the C kernels are missing: {error}") from error
 
-_read: ModuleType = _native or pure_read
+_read: ModuleType = _native_read or pure_read
 _write: ModuleType = _native or pure_write
-_ids: ModuleType = _native or pure_ids
+_ids: ModuleType = _native_read or pure_ids
 
 HOT = "c" if _native else "py"
 attach: Callable[[Map], object] = _read.attach
@@ -74,8 +75,10 @@ fnv1a: Callable[[bytes], int] = _read.fnv1a
 nested: Callable[[Tree, bytes], Tree | None] = _read.nested
 find: Callable[[Tree, bytes], Found | None] = _read.find
 get: Callable[[Tree, bytes, int], int] = _read.get
-get_many: Callable[[Tree, Map, list[bytes]], list[bytes | None]] = _read.get_many
-scan: Callable[[Tree, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
+get_many: Callable[[Tree, Map, list[bytes]], tuple[list[bytes | None], bool]] = _read.get_many
+scan: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
+mark_pages: Callable[[Tree, bytearray], int] = _read.mark_pages
+marked: Callable[[bytearray], array[int]] = _ids.marked
 find_run: Callable[[array[int], int], int] = _ids.find_run
 merge_ids: Callable[[array[int], array[int]], array[int]] = _ids.merge_ids
 store_ids: Callable[[array[int], array[int]], bytes | bytearray] = _ids.store_ids

@@ -21,7 +21,7 @@ enum { BUCKET_ENTRY = 1 };
 /* indexes of raw_page.REASONS */
 enum {
     E_BEYOND_HWM = 1, E_BEYOND_FILE, E_WRONG_ID, E_WRONG_TYPE, E_OVERFLOW, E_COUNT, E_ELEMENT, E_NO_KEY, E_DEPTH,
-    E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE, E_OVERLAP
+    E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE, E_OVERLAP, E_TWICE
 };
 
 /* bits of a change, as pure_write.CHANGE_* */
@@ -99,7 +99,7 @@ static int check_page(bp_frame *p, const uint8_t *at, uint64_t pgid, uint64_t si
     return 0;
 }
 
-static int load_page(const bp_source *src, uint64_t pgid, bp_frame *p, bp_error *err)
+static inline int load_page(const bp_source *src, uint64_t pgid, bp_frame *p, bp_error *err)
 {
     uint64_t ps = src->page_size, overflow;
     const uint8_t *at;
@@ -174,31 +174,46 @@ static void prefetch_key(const bp_frame *p, uint32_t i)
         PREFETCH(p->at + at);
 }
 
-/* The first index in [lo, count) whose key is not below the given one, or -1. */
-static int64_t lower_bound(const bp_frame *p, uint32_t lo, const uint8_t *key, uint64_t klen, int *found, bp_error *err)
+/* One step of a binary search among the n elements from lo on: 1 if the key is at lo, 0 if it was not met, -1 bad.
+ * No jump depends on which half is taken: the processor would guess every other one wrong. */
+static inline int halve(const bp_frame *p, uint32_t *lo, uint32_t *n, const uint8_t *key, uint64_t klen, bp_error *err)
 {
-    uint32_t hi = p->count;
+    uint32_t half = *n / 2, above;
+    uint64_t x = 0, y = 0;
+    element e;
+    if (load_element(p, *lo + half, &e, err))
+        return -1;
+    if (LIKELY(klen >= 8 && e.ksize >= 8)) {
+        x = __builtin_bswap64(load64(p->at + e.key_at));
+        y = __builtin_bswap64(load64(key));
+    }
+    above = x < y;
+    if (!LIKELY(x != y)) {
+        int c = compare(p->at + e.key_at, e.ksize, key, klen);
+        if (!c) {
+            *lo += half;
+            return 1;
+        }
+        above = c < 0;
+    }
+    *lo += (half + 1) & -above;
+    *n = half - (above & ~*n & 1);
+    return 0;
+}
+
+/* The first index in [lo, count) whose key is not below the given one, or -1. */
+static inline int64_t lower_bound(const bp_frame *p, uint32_t lo, const uint8_t *key, uint64_t klen, int *found,
+                                  bp_error *err)
+{
+    uint32_t n = lo < p->count ? p->count - lo : 0;
     *found = 0;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        element e;
-        int c;
-        if (load_element(p, mid, &e, err))
+    while (n && !*found) {
+        if (n > 2) {
+            prefetch_key(p, lo + n / 4);
+            prefetch_key(p, lo + n / 2 + 1 + (n - n / 2 - 1) / 2);
+        }
+        if ((*found = halve(p, &lo, &n, key, klen, err)) < 0)
             return -1;
-        if (hi - lo > 2) {
-            prefetch_key(p, lo + (mid - lo) / 2);
-            prefetch_key(p, mid + 1 + (hi - mid - 1) / 2);
-        }
-        c = compare(p->at + e.key_at, e.ksize, key, klen);
-        if (c < 0)
-            lo = mid + 1;
-        else {
-            hi = mid;
-            if (c == 0) {
-                *found = 1;
-                return mid;
-            }
-        }
     }
     return lo;
 }
@@ -312,70 +327,96 @@ int bp_nested(const bp_tree *t, const uint8_t *name, uint64_t len, bp_tree *out)
 
 /* A search that is done a step at a time, so that several wait for memory together. */
 typedef struct {
-    bp_frame leaf;
+    bp_frame page;
     const uint8_t *key;
-    uint32_t klen, lo, hi;
+    uint32_t klen;
+    uint32_t lo, n;         /* what is left of the page: n elements from lo on */
+    int found;
+    uint64_t child;
 } probe;
 
-/* One step of a binary search in a leaf: 0 to be continued, 1 if *place is the answer. */
-static int step_on(const bp_tree *t, probe *s, int64_t *answer)
+/* 0 if the search in a page goes on, 1 if it has ended, -1 bad. */
+static int step_on(probe *s)
 {
-    uint32_t mid = s->lo + (s->hi - s->lo) / 2;
-    element e;
     bp_error err;
-    int c;
-    if (load_element(&s->leaf, mid, &e, &err)) {
-        *answer = ASK_FIND;
+    if (s->n && (s->found = halve(&s->page, &s->lo, &s->n, s->key, s->klen, &err)))
+        return s->found;
+    if (!s->n)
         return 1;
-    }
-    c = compare(s->leaf.at + e.key_at, e.ksize, s->key, s->klen);
-    if (!c) {
-        *answer = place(t, &s->leaf, &e);
-        return 1;
-    }
-    *(c < 0 ? &s->lo : &s->hi) = mid + (c < 0);
-    if (s->lo >= s->hi)
-        return 1;
-    prefetch_key(&s->leaf, s->lo + (s->hi - s->lo) / 2);
+    prefetch_key(&s->page, s->lo + s->n / 2);
     return 0;
 }
 
-static void get_together(const bp_tree *t, probe *s, uint64_t n, int64_t *out)
+/* Where the search in a page has ended: its answer, if the page is a leaf; or 0 and the child to go on with. */
+static int64_t arrive(const bp_tree *t, probe *s)
 {
-    uint32_t todo = 0;
-    for (uint64_t i = 0; i < n; i++) {
-        bp_error err;
-        int r = find_leaf(t, s[i].key, s[i].klen, &s[i].leaf, &err);
+    element e;
+    bp_error err;
+    uint32_t i = s->lo;
+    if (s->page.leaf && !s->found)
+        return MISSING;
+    if (!s->page.count || load_element(&s->page, s->found || !i ? i : i - 1, &e, &err))
+        return ASK_FIND;
+    if (s->page.leaf)
+        return place(t, &s->page, &e);
+    s->child = e.child;
+    if (e.child < t->src->len / t->src->page_size)
+        for (i = 0; i < 512; i += 64)
+            PREFETCH(t->src->map + e.child * t->src->page_size + i);
+    return 0;
+}
+
+/* bp_get for up to 32 keys, which go down the tree side by side. A set has a bit for each of them. */
+static void get_together(const bp_tree *t, probe *s, uint32_t n, int64_t *out)
+{
+    bp_error err;
+    int r = load_root(t, &s[0].page, &err);
+    uint32_t going = r ? 0 : (uint32_t)(((uint64_t)1 << n) - 1);
+    for (uint32_t i = 0; i < n; i++) {
         out[i] = r < 0 ? ASK_FIND : MISSING;
-        if (r > 0 && s[i].leaf.count) {
-            s[i].lo = 0;
-            s[i].hi = s[i].leaf.count;
-            todo |= 1u << i;
+        s[i].page = s[0].page;
+    }
+    for (int depth = 1; going; depth++) {
+        uint32_t searching = going;
+        for (uint32_t set = going; set; set &= set - 1) {
+            probe *p = &s[__builtin_ctz(set)];
+            p->lo = 0;
+            p->n = p->page.count;
+            p->found = 0;
+            if (p->n)
+                prefetch_key(&p->page, p->n / 2);
+        }
+        while (searching)
+            for (uint32_t set = searching; set; set &= set - 1) {
+                uint32_t i = (uint32_t)__builtin_ctz(set);
+                if (!(r = step_on(&s[i])))
+                    continue;
+                searching &= ~(1u << i);
+                out[i] = r < 0 ? ASK_FIND : arrive(t, &s[i]);
+                if (out[i])
+                    going &= ~(1u << i);
+            }
+        for (uint32_t set = going; set; set &= set - 1) {
+            uint32_t i = (uint32_t)__builtin_ctz(set);
+            if (depth >= MAX_DEPTH || load_page(t->src, s[i].child, &s[i].page, &err) || !s[i].page.count) {
+                going &= ~(1u << i);
+                out[i] = ASK_FIND;
+            }
         }
     }
-    for (uint64_t i = 0; i < n; i++)
-        if (todo >> i & 1)
-            prefetch_key(&s[i].leaf, s[i].hi / 2);
-    while (todo)
-        for (uint64_t i = 0; i < n; i++)
-            if (todo >> i & 1 && step_on(t, &s[i], &out[i])) {
-                todo &= ~(1u << i);
-                if (out[i] >= 0)
-                    PREFETCH(t->src->map + (out[i] >> 24));
-            }
 }
 
 int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
                 int64_t *out, bp_together *sum)
 {
-    enum { TOGETHER = 16 };
+    enum { TOGETHER = 32 };
     probe s[TOGETHER];
     uint64_t at = 0;
     sum->size = -1;
     sum->same = 1;
     sum->found = 0;
     for (uint64_t i = 0; i < n;) {
-        uint64_t m = 0;
+        uint32_t m = 0;
         for (; m < TOGETHER && i + m < n; m++) {
             if (klens[i + m] > keys_len - at)
                 return -1;
@@ -476,8 +517,10 @@ static int seek(const bp_tree *t, step *s, int *depth, const uint8_t *key, uint6
 }
 
 int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
-                uint32_t how, uint64_t max_items, bp_run *runs, uint64_t cap, bp_scanned *out)
+                uint32_t how, uint64_t max_items, bp_scanned *out)
 {
+    const uint64_t cap = sizeof out->runs / sizeof *out->runs;
+    bp_run *runs = out->runs;
     step s[MAX_DEPTH + 1];
     int depth, reverse = how & SCAN_REVERSE, strict = how & SCAN_EXCLUSIVE;
     uint64_t n = 0;
@@ -538,6 +581,62 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
         return -1;
     out->done = 1;
     return (int64_t)n;
+}
+
+/* ---- whole trees ------------------------------------------------------------------------------------------ */
+
+static int mark(const bp_frame *p, uint8_t *marks, bp_error *err)
+{
+    for (uint64_t id = p->pgid; id < p->pgid + p->pages; id++) {
+        uint8_t bit = (uint8_t)(1 << id % 8);
+        if (marks[id / 8] & bit)
+            return fail(err, E_TWICE, id, 0);
+        marks[id / 8] |= bit;
+    }
+    return 0;
+}
+
+int64_t bp_mark_pages(const bp_tree *t, uint8_t *marks, uint64_t marks_len, bp_error *err)
+{
+    step s[MAX_DEPTH];
+    uint64_t mapped = t->src->len / t->src->page_size, n;
+    int depth = 0;
+    if (marks_len < ((mapped < t->src->hwm ? mapped : t->src->hwm) + 7) / 8)
+        return -2;
+    int r = load_root(t, &s[0].page, err);
+    if (r || !t->root)
+        return r < 0 ? -1 : 0;
+    if (mark(&s[0].page, marks, err))
+        return -1;
+    n = s[0].page.pages;
+    s[0].i = 0;
+    while (depth >= 0) {
+        step *top = &s[depth];
+        element e;
+        if (top->page.leaf || top->i == (int64_t)top->page.count) {
+            depth--;
+            continue;
+        }
+        if (load_element(&top->page, (uint32_t)top->i++, &e, err))
+            return -1;
+        if (++depth == MAX_DEPTH)
+            return fail(err, E_DEPTH, e.child, MAX_DEPTH);
+        if (load_page(t->src, e.child, &s[depth].page, err) || mark(&s[depth].page, marks, err))
+            return -1;
+        n += s[depth].page.pages;
+        s[depth].i = 0;
+    }
+    return (int64_t)n;
+}
+
+uint64_t bp_marked(const uint8_t *marks, uint64_t marks_len, uint64_t *out, uint64_t cap)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < marks_len; i++)
+        for (uint32_t set = marks[i]; set; set &= set - 1, n++)
+            if (n < cap)
+                out[n] = 8 * i + (uint64_t)__builtin_ctz(set);
+    return n;
 }
 
 /* ---- lists of pages --------------------------------------------------------------------------------------- */

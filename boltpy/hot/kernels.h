@@ -48,6 +48,7 @@ typedef struct {
     uint32_t last_ksize;
     uint32_t done;          /* the range has no further item */
     bp_error err;
+    bp_run runs[1024];      /* where they are full, items come in runs of four or less: see ranges.py */
 } bp_scanned;
 
 typedef struct {            /* a change of a leaf, or a new entry of a branch */
@@ -175,7 +176,12 @@ int bp_get_many(const bp_tree *tree, const uint8_t *keys, uint64_t keys_len, con
 int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size);
 /* Runs of items from key on (NULL: from the end that `how` says) up to bound. The number of runs, or -1. */
 int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
-                uint32_t how, uint64_t max_items, bp_run *runs, uint64_t cap, bp_scanned *out);
+                uint32_t how, uint64_t max_items, bp_scanned *out);
+
+/* Set a bit in marks for each page of the tree. How many pages; -1 see *err; -2 if marks has too few bits. */
+int64_t bp_mark_pages(const bp_tree *tree, uint8_t *marks, uint64_t marks_len, bp_error *err);
+/* The numbers of the bits that are set, upward. How many; there is no room for more than cap. */
+uint64_t bp_marked(const uint8_t *marks, uint64_t marks_len, uint64_t *out, uint64_t cap);
 
 /* Lowest run of `need` neighbours among descending ids: the index of its lowest id, or -1 */
 int64_t bp_find_run(const uint64_t *ids, uint64_t n, uint64_t need);

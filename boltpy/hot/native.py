@@ -1,4 +1,4 @@
-"""The kernels of `kernels.c` through cffi, under the names and with the meaning of pure_read and pure_write.
+"""The writing kernels of `kernels.c` through cffi, under the names and with the meaning of pure_write and its floor.
 
 Policy stays in Python: the C code fills buffers that are made here, and answers with what it needs next.
 """
@@ -8,18 +8,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from struct import Struct, iter_unpack
+from struct import Struct
 from typing import Any, Final, cast
 
-from ..errors import CorruptError, IncompatibleValueError, InvariantError
+from ..errors import IncompatibleValueError, InvariantError
 from ..format import Pgid
-from . import pure_ids
 from ._kernels import ffi, lib
+from .native_read import error, lengths, not_cleared
 from .pure_changes import BucketChanges
 from .pure_node import node_too_large
-from .pure_read import Found, Run, values_at
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
-from .raw_page import Map, Source, Tree, bucket_ref, corrupt
+from .raw_page import Source
 
 # What bp_merge_run answers (enum BP_...).
 _DONE, _OUT, _ALLOC, _STACK, _CORRUPT, _BUCKET, _EMPTY, _UNCHANGED, _TOO_LARGE, _VALUES, _MISMATCH = range(11)
@@ -30,129 +29,13 @@ _FREED_SPANS: Final = 2048
 _WRITES: Final = 512
 _WEAK_LEAVES: Final = 512
 _VALUE_BYTES: Final = 16 * 1024
-_SCAN_RUNS: Final = 512
 
-_RUN = Struct("<QIIII")
 _SPAN = Struct("<QQ")
 _WEAK = Struct("<QQII")
 _WRITE = Struct("<QQQ")
-_not_cleared = ffi.new_allocator(should_clear_after_alloc=False)
 
-if array("I").itemsize != 4 or ffi.sizeof("bp_run") != _RUN.size or ffi.sizeof("bp_weak_leaf") != _WEAK.size:
+if ffi.sizeof("bp_weak_leaf") != _WEAK.size:
     raise ImportError("the C kernels do not fit this platform")
-
-get = cast("Any", lib.bp_get)
-
-
-def fnv1a(data: bytes) -> int:
-    return cast(int, lib.bp_fnv1a(data, len(data)))
-
-
-def attach(buffer: Map) -> Any:
-    return ffi.from_buffer("uint8_t[]", buffer)
-
-
-def source(handle: Any, length: int, hwm: Pgid, page_size: int) -> Source:
-    return cast(Source, ffi.new("bp_source *", (handle, length, hwm, page_size)))
-
-
-def detach(source: Source) -> None:
-    cast("Any", source).len = 0
-
-
-def tree(source: Source, root: Pgid, sequence: int, inline_at: int, inline_len: int) -> Tree:
-    return cast(Tree, ffi.new("bp_tree *", (source, root, sequence, inline_at, inline_len)))
-
-
-def _error(err: Any) -> CorruptError:
-    return corrupt(err.code, err.pgid, err.info)
-
-
-def find(tree: Tree, key: bytes) -> Found | None:
-    out = ffi.new("bp_found *")
-    answer = lib.bp_find(tree, key, len(key), out)
-    if answer < 0:
-        raise _error(out.err)
-    return Found(out.key_at, out.value_at, out.ksize, out.vsize, out.flags) if answer else None
-
-
-def nested(tree: Tree, name: bytes) -> Tree | None:
-    out = ffi.new("bp_tree *")
-    answer = lib.bp_nested(tree, name, len(name), out)
-    if answer > 0:
-        return cast(Tree, out)
-    if answer < 0 and (found := find(tree, name)) is not None:
-        bucket_ref(b"", found.value_at, found.vsize)  # says what is wrong
-    return None
-
-
-def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> list[bytes | None]:
-    n = len(keys)
-    blob = b"".join(keys)
-    out = _not_cleared("int64_t[]", n)
-    sum_ = ffi.new("bp_together *")
-    if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", _lengths(keys)), n, out, sum_):
-        raise InvariantError("the lengths of the keys do not add up")
-    if not n or not sum_.same or sum_.size < 1:
-        return values_at(mapped, ffi.unpack(out, n) if n else [])
-    size, values = sum_.size, _not_cleared("uint8_t[]", n * sum_.size)
-    if lib.bp_gather(cast("Any", tree).src, out, n, values, size):
-        raise InvariantError("the values changed while they were read")
-    found: list[bytes | None] = [*chain.from_iterable(iter_unpack(f"{size}s", ffi.buffer(values)))]
-    if sum_.found < n:
-        for i, at in enumerate(ffi.unpack(out, n)):
-            if at < 0:
-                found[i] = None
-    return found
-
-
-def scan(
-    tree: Tree, key: bytes | None, bound: bytes | None, how: int, max_items: int
-) -> tuple[list[Run], bytes | None, bool]:
-    capacity = min(max_items, _SCAN_RUNS)
-    runs = _not_cleared("bp_run[]", capacity)
-    out = ffi.new("bp_scanned *")
-    n = lib.bp_scan(
-        tree,
-        ffi.NULL if key is None else key,
-        len(key or b""),
-        ffi.NULL if bound is None else bound,
-        len(bound or b""),
-        how,
-        max_items,
-        runs,
-        capacity,
-        out,
-    )
-    if n < 0:
-        raise _error(out.err)
-    found = cast("list[Run]", list(_RUN.iter_unpack(ffi.buffer(runs, n * _RUN.size)))) if n else []
-    last = None
-    if out.last_ksize:
-        last = cast(bytes, ffi.unpack(ffi.cast("char *", cast("Any", tree).src.map) + out.last_at, out.last_ksize))
-    return found, last, bool(out.done)
-
-
-def find_run(ids: array[int], need: int) -> int:
-    return cast(int, lib.bp_find_run(ffi.from_buffer("uint64_t[]", ids), len(ids), need))
-
-
-def merge_ids(a: array[int], b: array[int]) -> array[int]:
-    merged = a + b
-    if lib.bp_merge_ids(*_ids(a), *_ids(b), ffi.from_buffer("uint64_t[]", merged)):
-        return pure_ids.merge_ids(a, b)  # says which id is wrong
-    return merged
-
-
-def store_ids(a: array[int], b: array[int]) -> bytes | bytearray:
-    out = bytearray(8 * (len(a) + len(b)))
-    if lib.bp_store_ids(*_ids(a), *_ids(b), ffi.from_buffer("uint8_t[]", out)):
-        return pure_ids.store_ids(a, b)
-    return out
-
-
-def _ids(ids: array[int]) -> tuple[Any, int]:
-    return ffi.from_buffer("uint64_t[]", ids), len(ids)
 
 
 def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
@@ -160,10 +43,10 @@ def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
     err = ffi.new("bp_error *")
     capacity = len(pgids) * cast("Any", source).page_size
     while True:
-        out = _not_cleared("uint8_t[]", capacity)
+        out = not_cleared("uint8_t[]", capacity)
         size = lib.bp_join(source, ffi.from_buffer("uint64_t[]", ids), len(ids), out, capacity, err)
         if size < 0:
-            raise _error(err)
+            raise error(err)
         if size <= capacity:
             return bytes(ffi.buffer(out, size))
         capacity = size
@@ -178,8 +61,8 @@ class Changes:
         n = len(keys)
         # C keeps the addresses of what is in these two.
         self._keep = key_blob, value_blob = b"".join(keys), b"".join(values)
-        self.items = _not_cleared("bp_item[]", 3 * n)
-        sizes = _lengths(keys).tobytes(), _lengths(values).tobytes()
+        self.items = not_cleared("bp_item[]", 3 * n)
+        sizes = lengths(keys).tobytes(), lengths(values).tobytes()
         if len(bits) != n or lib.bp_changes(
             self.items,
             n,
@@ -215,7 +98,7 @@ class Merger:
         self._writes = ffi.new("bp_write[]", _WRITES)
         m.freed, m.freed_cap = self._freed, _FREED_SPANS
         m.writes, m.writes_cap = self._writes, _WRITES
-        self._values = _not_cleared("uint8_t[]", _VALUE_BYTES)
+        self._values = not_cleared("uint8_t[]", _VALUE_BYTES)
         self._set_out(_OUT_BYTES)
         self._set_stack(_STACK_ITEMS)
 
@@ -226,7 +109,7 @@ class Merger:
         self._m.out, self._m.out_cap = self._out_buffer, size
 
     def _set_stack(self, count: int) -> None:
-        stack = _not_cleared("bp_item[]", count)
+        stack = not_cleared("bp_item[]", count)
         if self._m.sp:
             ffi.memmove(stack, self._stack, self._m.sp * ffi.sizeof("bp_item"))
         self._stack = stack
@@ -268,7 +151,7 @@ class Merger:
         found: list[WeakLeaf] = []
         out = ffi.new("bp_weak_leaf[]", _WEAK_LEAVES)
         if lib.bp_start(m, source, ffi.new("bp_bucket *", bucket)):
-            raise _error(m.err)
+            raise error(m.err)
         while m.depth >= 0:
             n = lib.bp_weak(m, changes.items, limit, out, _WEAK_LEAVES)
             if n < 0:
@@ -318,7 +201,7 @@ class Merger:
     def _more_values(self, need: int) -> Any:
         m = self._m
         m.values_cap, m.values_len = max(need, _VALUE_BYTES), 0
-        m.values = values = _not_cleared("uint8_t[]", m.values_cap)
+        m.values = values = not_cleared("uint8_t[]", m.values_cap)
         return values
 
     def _run(self, source: Source, buckets: Any, count: int, changes: Changes) -> int:
@@ -353,7 +236,7 @@ class Merger:
     def _fail(self, answer: int, changes: Changes) -> None:
         m = self._m
         if answer == _CORRUPT:
-            raise _error(m.err)
+            raise error(m.err)
         if answer == _BUCKET:
             i = m.err.info
             is_put = not changes.items[i].flags & 1
@@ -363,7 +246,3 @@ class Merger:
         if answer == _MISMATCH:
             raise InvariantError("a bucket comes before one that is nested in it")
         raise InvariantError(f"page {m.frame[m.depth].pgid} lost all its items and was not taken out of the tree")
-
-
-def _lengths(items: Sequence[bytes]) -> array[int]:
-    return array("I", list(map(len, items)))

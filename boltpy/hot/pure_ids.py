@@ -9,6 +9,11 @@ from itertools import pairwise
 from ..errors import CorruptError
 
 
+def marked(marks: bytearray) -> array[int]:
+    """Return the numbers of the bits that are set, ascending. Bit 0 is the lowest of the first byte."""
+    return array("Q", (8 * i + bit for i, byte in enumerate(marks) if byte for bit in range(8) if byte >> bit & 1))
+
+
 def find_run(ids: array[int], need: int) -> int:
     """Return the index of the lowest id of the lowest run of `need` neighbours among descending ids, or -1."""
     length = 0

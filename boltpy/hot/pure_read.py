@@ -10,15 +10,28 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ..errors import CorruptError
-from ..format import BUCKET_ENTRY, Pgid
-from .raw_page import EMPTY, OUT_OF_ORDER, Map, RawPage, Source, Tree, bucket_ref, corrupt, load_child, load_root
+from ..format import BUCKET_ENTRY, MAX_DEPTH, Pgid
+from .raw_page import (
+    EMPTY,
+    MET_TWICE,
+    OUT_OF_ORDER,
+    TOO_DEEP,
+    Map,
+    RawPage,
+    Source,
+    Tree,
+    bucket_ref,
+    corrupt,
+    load_child,
+    load_page,
+    load_root,
+)
 
 # Answers of get(): no place in the map.
 MISSING: Final = -1
 IS_BUCKET: Final = -2
 ASK_FIND: Final = -3
-SIZE_BITS: Final = 24
-SIZE_MASK: Final = (1 << SIZE_BITS) - 1
+SIZE_LIMIT: Final = 1 << 24
 
 # How to scan.
 SCAN_REVERSE: Final = 1
@@ -107,7 +120,7 @@ def nested(tree: Tree, name: bytes) -> Tree | None:
 
 
 def get(tree: Tree, key: bytes, _size: int) -> int:
-    """Return `value_at << SIZE_BITS | vsize`, or MISSING, IS_BUCKET, or ASK_FIND where find() must tell more."""
+    """Return `value_at * SIZE_LIMIT + vsize`, or MISSING, IS_BUCKET, or ASK_FIND where find() must tell more."""
     try:
         found = find(tree, key)
     except CorruptError:
@@ -116,23 +129,25 @@ def get(tree: Tree, key: bytes, _size: int) -> int:
         return MISSING
     if found.flags & BUCKET_ENTRY:
         return IS_BUCKET
-    if found.value_at >> 39 or found.vsize >> SIZE_BITS:
+    if found.value_at >> 39 or found.vsize >= SIZE_LIMIT:
         return ASK_FIND
-    return found.value_at << SIZE_BITS | found.vsize
+    return found.value_at * SIZE_LIMIT + found.vsize
 
 
-def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> list[bytes | None]:
-    """Return the value of each key; None where get() tells no place."""
-    return values_at(mapped, [get(tree, key, len(key)) for key in keys])
+def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
+    """Return the value of each key, None where get() tells no place; and whether it told one for all."""
+    found = values_at(mapped, [get(tree, key, len(key)) for key in keys])
+    return found, None not in found
 
 
 def values_at(mapped: Map, places: list[int]) -> list[bytes | None]:
     """Return the bytes at the places that get() told, None for what is none."""
-    return [bytes(mapped[at >> SIZE_BITS : (at >> SIZE_BITS) + (at & SIZE_MASK)]) if at >= 0 else None for at in places]
+    split = [divmod(place, SIZE_LIMIT) for place in places]
+    return [bytes(mapped[at : at + size]) if at >= 0 else None for at, size in split]
 
 
 def scan(
-    tree: Tree, key: bytes | None, bound: bytes | None, how: int, max_items: int
+    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
 ) -> tuple[list[Run], bytes | None, bool]:
     """Return runs of items in key order, from `key` on (None: from the end that `how` says) until `bound`.
 
@@ -167,6 +182,46 @@ def scan(
         if not how & SCAN_BUCKETS or e.flags & BUCKET_ENTRY:
             _add_to_runs(runs, Run(e.key_at, 1, e.ksize, e.vsize, e.flags), reverse)
     return runs, last if seen else None, True
+
+
+def tree_pages(tree: Tree, marks: bytearray) -> Iterator[tuple[RawPage, int]]:
+    """Yield each page of a tree with its depth (the root's is 0), parents first.
+
+    Args:
+        marks: A bit for each page of the source: those met before; those met now are added, with their overflow.
+
+    Raises:
+        CorruptError: A page breaks the format, or was met before.
+    """
+    page = load_root(tree)
+    if page is None:
+        return
+    waiting = [(page, 0)]
+    depth = 0
+    while True:
+        for pgid in range(page.pgid, page.pgid + page.pages):
+            if marks[pgid // 8] >> pgid % 8 & 1:
+                raise corrupt(MET_TWICE, pgid, 0)
+            marks[pgid // 8] |= 1 << pgid % 8
+        yield page, depth
+        if page.is_leaf:
+            waiting.pop()
+        while waiting and waiting[-1][1] == waiting[-1][0].item_count:
+            waiting.pop()
+        if not waiting:
+            return
+        above, i = waiting.pop()
+        waiting.append((above, i + 1))
+        child, depth = above.element(i).child, len(waiting)
+        if depth >= MAX_DEPTH:
+            raise corrupt(TOO_DEEP, child, MAX_DEPTH)
+        page = load_page(tree.source, child)
+        waiting.append((page, 0))
+
+
+def mark_pages(tree: Tree, marks: bytearray) -> int:
+    """Set the bit of each page of a tree, and return how many there are; the rest is as with `tree_pages`."""
+    return sum(page.pages for page, _ in tree_pages(tree, marks))
 
 
 def _not_empty(page: RawPage) -> RawPage:

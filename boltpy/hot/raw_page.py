@@ -43,6 +43,7 @@ REASONS: Final = (
     "inline bucket of {info} bytes is cut short",
     "inline bucket is no leaf but has flags {info:x}",
     "element {info} shares bytes with another: together they take more than the page has",
+    "multiple references",
 )
 (
     _,
@@ -60,6 +61,7 @@ REASONS: Final = (
     BAD_INLINE,
     INLINE_TYPE,
     OVERLAP,
+    MET_TWICE,
 ) = range(len(REASONS))
 
 

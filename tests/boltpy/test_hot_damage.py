@@ -98,9 +98,9 @@ def test_a_damaged_page_is_named_with_the_reason(twin: Twin, name: str) -> None:
     image, pgid, reason = BAD_IMAGES[name]
     calls: list[Callable[[Any], Any]] = [
         lambda tree: twin.find(tree, b"0001"),
-        lambda tree: twin.scan(tree, b"0001", None, 0, 99),
-        lambda tree: twin.scan(tree, None, None, 0, 99),
-        lambda tree: twin.scan(tree, None, None, REVERSE, 99),
+        lambda tree: twin.scan(tree, image.data, b"0001", None, 0, 99),
+        lambda tree: twin.scan(tree, image.data, None, None, 0, 99),
+        lambda tree: twin.scan(tree, image.data, None, None, REVERSE, 99),
     ]
     view = View(twin, image)
     for call in calls:
@@ -108,7 +108,7 @@ def test_a_damaged_page_is_named_with_the_reason(twin: Twin, name: str) -> None:
             call(view.tree)
         assert caught.value.pgid == pgid
         assert reason in caught.value.reason
-    assert twin.get_many(view.tree, image.data, [b"0001"]) == [None]
+    assert twin.get_many(view.tree, image.data, [b"0001"]) == ([None], False)
     assert twin.get(view.tree, b"0001", 4) == pure_read.ASK_FIND
 
 
@@ -123,9 +123,12 @@ def test_an_item_may_reach_to_the_last_byte_of_its_page(twin: Twin) -> None:
 
 @each_twin
 def test_64_levels_are_not_too_many(twin: Twin) -> None:
-    view = View(twin, tall_tree(64))
+    image = tall_tree(64)
+    view = View(twin, image)
     assert twin.find(view.tree, b"0000") is not None
-    assert twin.scan(view.tree, None, None, 0, 9)[1] == b"0000"
+    assert twin.get_many(view.tree, image.data, [b"0000"]) == ([b"value"], True)
+    assert twin.mark_pages(view.tree, bytearray(9)) == 64
+    assert twin.scan(view.tree, image.data, None, None, 0, 9)[1] == b"0000"
 
 
 @each_twin
@@ -157,14 +160,16 @@ def test_a_scan_notices_keys_out_of_order_and_pages_met_twice(twin: Twin, how: i
     for image, pgid in zip(images, (2, 2, 3), strict=True):
         view = View(twin, image)
         with pytest.raises(CorruptError, match="out of key order") as caught:
-            twin.scan(view.tree, None, None, how, 99)
+            twin.scan(view.tree, image.data, None, None, how, 99)
         assert caught.value.pgid == pgid
 
 
 def reads(twin: Twin, image: Image, probes: list[bytes], length: int | None = None) -> list[Any]:
     """What every way of reading answers."""
     view = View(twin, image, length=length)
+    marks = bytearray(image.hwm // 8 + 1)
     found: list[Any] = [twin.get_many(view.tree, image.data, probes)]
+    found += [outcome(partial(twin.mark_pages, view.tree, marks)), marks]
     found += [twin.get(view.tree, probe, len(probe)) for probe in probes]
     pgids = range(2, image.hwm)
     for joined in ([2], [3, 2], pgids):
@@ -172,7 +177,7 @@ def reads(twin: Twin, image: Image, probes: list[bytes], length: int | None = No
     found += [outcome(partial(twin.find, view.tree, probe)) for probe in probes]
     for how in range(8):
         for key, bound in ((None, None), (probes[0], None), (probes[0], probes[-1])):
-            found.append(outcome(partial(twin.scan, view.tree, key, bound, how, 300)))
+            found.append(outcome(partial(twin.scan, view.tree, image.data, key, bound, how, 300)))
     return found
 
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import boltpy.hot
-from boltpy.errors import CorruptError
+from boltpy.errors import CorruptError, InvariantError
 from boltpy.format import MAX_DEPTH, MAX_PAGE_ITEMS
 from boltpy.hot import pure_changes, pure_read, raw_page
 from tests.boltpy.twins import (
     NATIVE,
+    PURE,
     Entry,
     Image,
     Twin,
@@ -25,6 +26,7 @@ from tests.boltpy.twins import (
     make_tree,
     needs_native,
     numbered,
+    walk,
 )
 
 PAGE = 256
@@ -58,7 +60,7 @@ def test_c_and_python_number_reasons_marks_and_ways_to_scan_alike() -> None:
         "E_WRONG_TYPE": raw_page.WRONG_TYPE, "E_OVERFLOW": raw_page.BAD_OVERFLOW, "E_COUNT": raw_page.BAD_COUNT,
         "E_ELEMENT": raw_page.BAD_ELEMENT, "E_NO_KEY": raw_page.NO_KEY, "E_DEPTH": raw_page.TOO_DEEP,
         "E_EMPTY": raw_page.EMPTY, "E_ORDER": raw_page.OUT_OF_ORDER, "E_INLINE": raw_page.BAD_INLINE,
-        "E_INLINE_TYPE": raw_page.INLINE_TYPE, "E_OVERLAP": raw_page.OVERLAP,
+        "E_INLINE_TYPE": raw_page.INLINE_TYPE, "E_OVERLAP": raw_page.OVERLAP, "E_TWICE": raw_page.MET_TWICE,
     }  # fmt: skip
     assert {name: number for name, number in c.items() if name.startswith("E_")} == reasons
     assert len(reasons) == len(raw_page.REASONS) - 1
@@ -109,13 +111,14 @@ def test_get_packs_place_and_size_or_says_why_not(twin: Twin) -> None:
     image = make_tree(entries, 4096, per_leaf=4)
     view = View(twin, image)
     packed = twin.get(view.tree, b"k", 1)
-    assert packed & pure_read.SIZE_MASK == 1
-    assert image.data[packed >> pure_read.SIZE_BITS :][:1] == b"v"
-    assert twin.get(view.tree, b"empty", 5) & pure_read.SIZE_MASK == 0
+    assert packed % pure_read.SIZE_LIMIT == 1
+    assert image.data[packed // pure_read.SIZE_LIMIT :][:1] == b"v"
+    assert twin.get(view.tree, b"empty", 5) % pure_read.SIZE_LIMIT == 0
     keys = [b"bucket", b"huge", b"none", b"k"]
     expected = [pure_read.IS_BUCKET, pure_read.ASK_FIND, pure_read.MISSING, packed]
     assert [twin.get(view.tree, key, len(key)) for key in keys] == expected
-    assert twin.get_many(view.tree, image.data, [*keys, b"empty"]) == [None, None, None, b"v", b""]
+    assert twin.get_many(view.tree, image.data, [*keys, b"empty"]) == ([None, None, None, b"v", b""], False)
+    assert twin.get_many(view.tree, image.data, [b"k", b"empty"]) == ([b"v", b""], True)
 
 
 @each_twin
@@ -128,16 +131,17 @@ def test_get_many_gives_the_values_in_the_order_asked(twin: Twin, sizes: list[in
     values = {key: value for _, key, value in entries}
     asked = [b"%04d" % rng.randrange(300) + b"+" * (missing and i % 9 == 4) for i in range(1000)]
     view = View(twin, image)
-    for count in (0, 1, 15, 16, 17, 1000):
-        assert twin.get_many(view.tree, image.data, asked[:count]) == [values.get(key) for key in asked[:count]]
+    for count in (0, 1, 31, 32, 33, 63, 64, 65, 127, 128, 1000):
+        expected = [values.get(key) for key in asked[:count]]
+        assert twin.get_many(view.tree, image.data, asked[:count]) == (expected, None not in expected)
 
 
 @each_twin
 def test_a_bucket_without_any_page_is_empty(twin: Twin) -> None:
     view = View(twin, Image(PAGE, bytes(PAGE), 0))
     assert twin.find(view.tree, b"k") is None
-    assert twin.get_many(view.tree, bytes(PAGE), [b"k"]) == [None]
-    assert twin.scan(view.tree, None, None, 0, 10) == ([], None, True)
+    assert twin.get_many(view.tree, bytes(PAGE), [b"k"]) == ([None], False)
+    assert twin.scan(view.tree, bytes(PAGE), None, None, 0, 10) == ([], None, True)
 
 
 @each_twin
@@ -146,21 +150,68 @@ def test_an_inline_bucket_is_read_where_it_lies(twin: Twin) -> None:
     view = View(twin, image)
     found = twin.find(view.tree, b"0003")
     assert image.data[found.value_at : found.value_at + found.vsize] == b"value"
-    runs, last, done = twin.scan(view.tree, None, None, 0, 10)
+    runs, last, done = twin.scan(view.tree, image.data, None, None, 0, 10)
     assert [run[1] for run in runs] == [5]
     assert (last, done) == (b"0004", True)
 
 
 @each_twin
 def test_nothing_is_read_after_the_transaction_has_ended(twin: Twin) -> None:
-    view = View(twin, make_tree(numbered(5), PAGE, per_leaf=5))
+    image = make_tree(numbered(5), PAGE, per_leaf=5)
+    view = View(twin, image)
     assert twin.find(view.tree, b"0003") is not None
     twin.detach(view.source)
     with pytest.raises(CorruptError, match="beyond the end"):
         twin.find(view.tree, b"0003")
     with pytest.raises(CorruptError):
-        twin.scan(view.tree, None, None, 0, 10)
+        twin.scan(view.tree, image.data, None, None, 0, 10)
     assert twin.get(view.tree, b"0003", 4) == pure_read.ASK_FIND
+
+
+# Whole trees.
+
+
+@each_twin
+@given(entries=ENTRIES, per_leaf=st.integers(1, 7))
+def test_the_marked_pages_are_those_of_the_tree(twin: Twin, entries: list[Entry], per_leaf: int) -> None:
+    image = make_tree(entries, PAGE, per_leaf)
+    pages = walk(image.data, PAGE, image.root)[1]
+    marks = bytearray(image.hwm // 8 + 1)
+    marks[0] |= 1
+    view = View(twin, image)
+    assert twin.mark_pages(view.tree, marks) == len(pages)
+    assert list(twin.marked(marks)) == [0, *sorted(pages)]
+    inline = View(twin, make_inline(entries))
+    assert twin.mark_pages(inline.tree, marks) == 0
+    assert list(twin.marked(marks)) == [0, *sorted(pages)]
+
+
+@each_twin
+def test_a_page_that_was_marked_before_is_met_twice(twin: Twin) -> None:
+    image = make_tree([(0, b"%02d" % i, bytes(600)) for i in range(9)], PAGE, per_leaf=1)
+    view = View(twin, image)
+    for pgid in walk(image.data, PAGE, image.root)[1]:
+        marks = bytearray(image.hwm // 8 + 1)
+        marks[pgid // 8] |= 1 << pgid % 8
+        with pytest.raises(CorruptError, match="multiple references") as caught:
+            twin.mark_pages(view.tree, marks)
+        assert caught.value.pgid == pgid
+
+
+@needs_native
+def test_marks_that_are_too_few_are_refused_before_one_is_set() -> None:
+    image = make_tree(numbered(99), PAGE, per_leaf=2)
+    view = View(NATIVE, image)
+    marks = bytearray(image.hwm // 8)
+    with pytest.raises(InvariantError):
+        NATIVE.mark_pages(view.tree, marks)
+    assert not any(marks)
+
+
+@needs_native
+@given(st.binary(max_size=40))
+def test_both_twins_list_the_same_marks(marks: bytes) -> None:
+    assert NATIVE.marked(bytearray(marks)) == PURE.marked(bytearray(marks))
 
 
 # Scanning.
@@ -172,7 +223,7 @@ def scanned(twin: Twin, image: Image, key: bytes | None, bound: bytes | None, ho
     entries: list[Entry] = []
     done = False
     while not done:
-        runs, key, done = twin.scan(view.tree, key, bound, how, step)
+        runs, key, done = twin.scan(view.tree, image.data, key, bound, how, step)
         how |= EXCLUSIVE
         for at, count, ksize, vsize, flags in runs:
             places = range(at, at + count * (ksize + vsize), ksize + vsize)
@@ -199,25 +250,27 @@ def expected_range(entries: list[Entry], key: bytes | None, bound: bytes | None,
 @each_twin
 def test_a_scan_gathers_neighbours_of_equal_size_into_runs(twin: Twin) -> None:
     entries = [(0, b"a", b"1"), (0, b"b", b"2"), (0, b"c", b"333"), (1, b"d", bytes(20)), (0, b"e", b"5")]
-    view = View(twin, make_tree(entries, PAGE, per_leaf=5))
+    image = make_tree(entries, PAGE, per_leaf=5)
+    view = View(twin, image)
     sizes = [(2, 1, 1, 0), (1, 1, 3, 0), (1, 1, 20, 1), (1, 1, 1, 0)]
-    runs, last, done = twin.scan(view.tree, None, None, 0, 10)
+    runs, last, done = twin.scan(view.tree, image.data, None, None, 0, 10)
     assert [tuple(run[1:]) for run in runs] == sizes
     assert (last, done) == (b"e", True)
-    runs, last, done = twin.scan(view.tree, None, None, REVERSE, 10)
+    runs, last, done = twin.scan(view.tree, image.data, None, None, REVERSE, 10)
     assert [tuple(run[1:]) for run in runs] == sizes[::-1]
     assert (last, done) == (b"a", True)
 
 
 @each_twin
 def test_a_scan_stops_after_the_items_it_may_look_at(twin: Twin) -> None:
-    view = View(twin, make_tree(numbered(30), PAGE, per_leaf=4))
-    assert [run[1] for run in twin.scan(view.tree, None, None, 0, 6)[0]] == [4, 2]
-    assert twin.scan(view.tree, None, None, 0, 6)[1:] == (b"0005", False)
-    assert twin.scan(view.tree, None, None, BUCKETS, 6) == ([], b"0005", False)
-    assert twin.scan(view.tree, b"0029", None, 0, 1)[1:] == (b"0029", True)
+    image = make_tree(numbered(30), PAGE, per_leaf=4)
+    view = View(twin, image)
+    assert [run[1] for run in twin.scan(view.tree, image.data, None, None, 0, 6)[0]] == [4, 2]
+    assert twin.scan(view.tree, image.data, None, None, 0, 6)[1:] == (b"0005", False)
+    assert twin.scan(view.tree, image.data, None, None, BUCKETS, 6) == ([], b"0005", False)
+    assert twin.scan(view.tree, image.data, b"0029", None, 0, 1)[1:] == (b"0029", True)
     for key in (None, b"0003"):
-        assert twin.scan(view.tree, key, None, 0, 0) == ([], None, False)
+        assert twin.scan(view.tree, image.data, key, None, 0, 0) == ([], None, False)
 
 
 @each_twin

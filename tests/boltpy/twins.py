@@ -22,14 +22,14 @@ Entry = tuple[int, bytes, bytes]
 """(flags, key, value) of one item of a leaf."""
 
 
-def load_native() -> ModuleType | None:
+def load_native() -> list[ModuleType]:
     try:
-        from boltpy.hot import native
+        from boltpy.hot import native, native_read
     except ImportError:
         if os.environ.get("BOLTPY_HOT") == "py":
-            return None
+            return []
         raise
-    return native
+    return [native_read, native]
 
 
 class Twin:
@@ -51,8 +51,8 @@ class Twin:
 
 _native = load_native()
 PURE = Twin("py", pure_read, pure_changes, pure_write, pure_ids, pure_node)
-NATIVE = Twin("c", *([_native] if _native else []))
-needs_native = pytest.mark.skipif(_native is None, reason="the C kernels are not built, and BOLTPY_HOT=py allows that")
+NATIVE = Twin("c", *_native)
+needs_native = pytest.mark.skipif(not _native, reason="the C kernels are not built, and BOLTPY_HOT=py allows that")
 each_twin = pytest.mark.parametrize(
     "twin", [pytest.param(PURE, id="py"), pytest.param(NATIVE, id="c", marks=needs_native)]
 )

@@ -1,0 +1,179 @@
+"""The reading kernels of `kernels.c` through cffi, under the names and with the meaning of pure_read and pure_ids."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+from struct import Struct, iter_unpack
+from typing import Any, Final, cast
+
+from ..errors import CorruptError, InvariantError
+from ..format import Pgid
+from . import pure_ids
+from ._kernels import ffi, lib
+from .pure_read import Found, Run, values_at
+from .raw_page import Map, Source, Tree, bucket_ref, corrupt
+
+_VALUES_IN_A_ROW: Final = 64
+
+_NULL = ffi.NULL
+_RUN = Struct("<QIIII")
+_unpack_scanned = Struct("<QI?27x" + "QIIII").unpack_from  # up to and with the first run
+not_cleared = ffi.new_allocator(should_clear_after_alloc=False)
+
+if array("I").itemsize != 4 or ffi.sizeof("bp_run") != _RUN.size:
+    raise ImportError("the C kernels do not fit this platform")
+
+get = cast("Any", lib.bp_get)
+
+
+def fnv1a(data: bytes) -> int:
+    return cast(int, lib.bp_fnv1a(data, len(data)))
+
+
+def attach(buffer: Map) -> Any:
+    return ffi.from_buffer("uint8_t[]", buffer)
+
+
+def source(handle: Any, length: int, hwm: Pgid, page_size: int) -> Source:
+    return cast(Source, ffi.new("bp_source *", (handle, length, hwm, page_size)))
+
+
+def detach(source: Source) -> None:
+    cast("Any", source).len = 0
+
+
+def tree(source: Source, root: Pgid, sequence: int, inline_at: int, inline_len: int) -> Tree:
+    return cast(Tree, ffi.new("bp_tree *", (source, root, sequence, inline_at, inline_len)))
+
+
+def error(err: Any) -> CorruptError:
+    """Return what a kernel says of a damaged page."""
+    return corrupt(err.code, err.pgid, err.info)
+
+
+def find(tree: Tree, key: bytes) -> Found | None:
+    out = ffi.new("bp_found *")
+    answer = lib.bp_find(tree, key, len(key), out)
+    if answer < 0:
+        raise error(out.err)
+    return Found(out.key_at, out.value_at, out.ksize, out.vsize, out.flags) if answer else None
+
+
+def nested(tree: Tree, name: bytes) -> Tree | None:
+    out = ffi.new("bp_tree *")
+    answer = lib.bp_nested(tree, name, len(name), out)
+    if answer > 0:
+        return cast(Tree, out)
+    if answer < 0 and (found := find(tree, name)) is not None:
+        bucket_ref(b"", found.value_at, found.vsize)  # says what is wrong
+    return None
+
+
+def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
+    n = len(keys)
+    blob = b"".join(keys)
+    out = not_cleared("int64_t[]", n)
+    sum_ = ffi.new("bp_together *")
+    if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", lengths(keys)), n, out, sum_):
+        raise InvariantError("the lengths of the keys do not add up")
+    size, complete = sum_.size, sum_.found == n
+    if not n or not sum_.same or size < 1:
+        return values_at(mapped, ffi.unpack(out, n) if n else []), complete
+    row = _VALUES_IN_A_ROW if n >= _VALUES_IN_A_ROW else 1  # cutting them costs most where each one is a row
+    values = not_cleared("uint8_t[]", -(-n // row) * row * size)
+    if lib.bp_gather(cast("Any", tree).src, out, n, values, size):
+        raise InvariantError("the values changed while they were read")
+    found: list[bytes | None] = [*chain.from_iterable(iter_unpack(f"{size}s" * row, ffi.buffer(values)))]
+    del found[n:]
+    if not complete:
+        for i, at in enumerate(ffi.unpack(out, n)):
+            if at < 0:
+                found[i] = None
+    return found, complete
+
+
+class _Scanned:
+    """Room for what bp_scan answers."""
+
+    __slots__ = ("bytes", "out", "runs")
+
+    def __init__(self) -> None:
+        self.out = not_cleared("bp_scanned *")
+        self.bytes = memoryview(ffi.buffer(self.out))
+        self.runs = self.bytes[ffi.offsetof("bp_scanned", "runs") :]
+
+
+_idle: list[_Scanned] = []
+
+
+def scan(
+    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[list[Run], bytes | None, bool]:
+    try:
+        scanned = _idle.pop()  # one that no thread uses now
+    except IndexError:
+        scanned = _Scanned()
+    n = lib.bp_scan(
+        tree,
+        _NULL if key is None else key,
+        0 if key is None else len(key),
+        _NULL if bound is None else bound,
+        0 if bound is None else len(bound),
+        how,
+        max_items,
+        scanned.out,
+    )
+    if n < 0:
+        raise error(scanned.out.err)
+    last_at, last_size, done, at, count, ksize, vsize, flags = _unpack_scanned(scanned.bytes)
+    runs: list[Any] = [(at, count, ksize, vsize, flags)] if n == 1 else []
+    if n > 1:
+        runs = list(_RUN.iter_unpack(scanned.runs[: n * _RUN.size]))
+    _idle.append(scanned)
+    last: Any = mapped[last_at : last_at + last_size] if last_size else None
+    return runs, last, done
+
+
+def mark_pages(tree: Tree, marks: bytearray) -> int:
+    err = ffi.new("bp_error *")
+    count = cast(int, lib.bp_mark_pages(tree, ffi.from_buffer("uint8_t[]", marks), len(marks), err))
+    if count == -1:
+        raise error(err)
+    if count < 0:
+        raise InvariantError(f"{len(marks)} bytes of marks are too few for the pages of the file")
+    return count
+
+
+def marked(marks: bytearray) -> array[int]:
+    found = array("Q", bytes(8 * int.from_bytes(marks, "little").bit_count()))
+    lib.bp_marked(ffi.from_buffer("uint8_t[]", marks), len(marks), *_ids(found))
+    return found
+
+
+def find_run(ids: array[int], need: int) -> int:
+    return cast(int, lib.bp_find_run(ffi.from_buffer("uint64_t[]", ids), len(ids), need))
+
+
+def merge_ids(a: array[int], b: array[int]) -> array[int]:
+    merged = a + b
+    if lib.bp_merge_ids(*_ids(a), *_ids(b), ffi.from_buffer("uint64_t[]", merged)):
+        return pure_ids.merge_ids(a, b)  # says which id is wrong
+    return merged
+
+
+def store_ids(a: array[int], b: array[int]) -> bytes | bytearray:
+    out = bytearray(8 * (len(a) + len(b)))
+    if lib.bp_store_ids(*_ids(a), *_ids(b), ffi.from_buffer("uint8_t[]", out)):
+        return pure_ids.store_ids(a, b)
+    return out
+
+
+def _ids(ids: array[int]) -> tuple[Any, int]:
+    return ffi.from_buffer("uint64_t[]", ids), len(ids)
+
+
+def lengths(items: Sequence[bytes]) -> array[int]:
+    """Return the length of each item, as C reads them."""
+    return array("I", list(map(len, items)))
