@@ -164,8 +164,7 @@ class Bucket(NestingBucket):
             for key, value in new.items():
                 _check_sizes(key, value)
             new = {bytes_of(key): bytes_of(value, "value") for key, value in new.items()}
-        sizes = list(map(len, new))
-        if min(sizes) == 0 or max(sizes) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
+        if b"" in new or max(map(len, new)) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
             for key, value in new.items():
                 _check_sizes(key, value)
         self._learn_from(len(new))
