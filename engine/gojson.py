@@ -149,7 +149,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_read = json.JSONDecoder(object_pairs_hook=_unique).decode
+_scan = json.JSONDecoder(object_pairs_hook=_unique).raw_decode
 
 
 def quick(data: bytes) -> Any:
@@ -162,9 +162,13 @@ def quick(data: bytes) -> Any:
     if b"\\ud" in data or b"\\uD" in data:
         raise Unusual
     try:
-        return _read(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        found, end = _scan(text)
     except (ValueError, RecursionError):
         raise Unusual from None
+    if end != len(text):
+        raise Unusual
+    return found
 
 
 def unquote(literal: str) -> str:
