@@ -1,6 +1,6 @@
 """Opens damaged copies of one database and uses them in every way; run as a process of its own by test_damage.
 
-Usage: python -m tests.boltpy.damage_worker FILE SCRATCH
+Usage: python -m tests.corrupt.damage_worker FILE SCRATCH
 
 FILE is a sound database. Standard input has one damage a line: "flip OFFSET MASK" changes the bits of MASK in one byte,
 "cut SIZE" ends the file there, "meta FIELD VALUE" sets a field of both metas with a fitting checksum.

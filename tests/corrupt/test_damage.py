@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 def survive(path: Path, orders: list[str]) -> None:
     """Try each damage in a child process; fails with the last damage announced if the child did not get through."""
-    command = [sys.executable, "-m", "tests.boltpy.damage_worker", str(path), str(path.with_name("scratch.db"))]
+    command = [sys.executable, "-m", "tests.corrupt.damage_worker", str(path), str(path.with_name("scratch.db"))]
     child = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
