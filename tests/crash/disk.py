@@ -1,9 +1,10 @@
 """A disk that remembers what reached one file and in which order, and what of it a power cut may take away.
 
-`recording` notes the system calls that change a file; `Disk` plays them back. Between two syncs a disk keeps whatever it
-likes: each write, each 512-byte sector of one, and each change of length may be there or not, in any order. After a sync
-all of it is there. A sync that failed is worse: the system then takes its pages for clean, so what was written before
-stays uncertain until it is written once more. (A change of length is not data: the file system's journal keeps it.)
+`recording` notes the system calls that change a file; `Disk` plays them back. Between two syncs a disk keeps whatever
+it likes: each write, each 512-byte sector of one, and each change of length may be there or not, in any order. After a
+sync all of it is there. A sync that failed is worse: the system then takes its pages for clean, so what was written
+before stays uncertain until it is written once more. (A change of length is not data: the file system's journal keeps
+it.)
 """
 
 from __future__ import annotations
@@ -216,7 +217,7 @@ class Disk:
         return bytes(image)
 
     def images(self, rng: random.Random, more: int) -> Iterator[bytes]:
-        """All that was written; nothing; all but one; one alone; old length; new length alone; torn; `more` mixtures."""
+        """All that was written; nothing; all but one; one alone; no new length; nothing else; torn; `more` mixtures."""
         numbers = sorted({number for versions in self._loose.values() for number, _ in versions})
         yield self.image(lambda *_: True)
         if not numbers and not self._lengths:

@@ -1,7 +1,7 @@
 """Power cuts: whatever the disk kept of a commit, the file opens with the state before it or after it.
 
-`disk.py` makes every image that a power cut can leave. Each is opened, checked, compared with the models of the states that
-it may hold, and has to take a further commit.
+`disk.py` makes every image that a power cut can leave. Each is opened, checked, compared with the models of the states
+that it may hold, and has to take a further commit.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def test_a_power_cut_at_any_moment_leaves_the_last_commit_or_the_one_before(
 
 
 def commit_or_be_killed(path: Path, journal: Journal, states: list[BucketModel], rng: random.Random) -> None:
-    """Open, commit a few times, and be killed somewhere. `states` is left with what the file holds as the system sees it."""
+    """Open, commit a few times, and be killed somewhere; the last of `states` is then what the system shows."""
     db = boltpy.open(path)
     journal.kill_at = journal.calls + rng.randrange(16)
     with suppress(KilledError):
@@ -108,7 +108,7 @@ def commit_or_be_killed(path: Path, journal: Journal, states: list[BucketModel],
 
 
 def test_a_power_cut_soon_after_a_kill_loses_no_more_than_the_kill_did(tmp_path: Path) -> None:
-    """A killed process may leave a commit that the system shows and the disk does not have: nobody may build on that."""
+    """A killed process may leave a commit that the system shows and the disk does not have."""
     survivor = Survivor(tmp_path)
     images = sized(c=1_000, py=400, deep=20_000)
     for seed in range(1_000):
