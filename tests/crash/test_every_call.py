@@ -68,7 +68,7 @@ class Session:
         self._model = self._new
 
     def find_the_truth(self) -> None:
-        """After a commit that failed: the old state or the new one, from the DB if it goes on or else from a new one."""
+        """After a commit that failed: the old state or the new one; from this DB, if it goes on."""
         try:
             self.db.begin().rollback()
         except boltpy.DatabaseNotOpenError as error:
