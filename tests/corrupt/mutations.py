@@ -1,7 +1,7 @@
 """Damages that know the format: numbers that lie in the right places of any bolt file, drawn at random.
 
-A `Mutation` is text on one line, so that a failing one can be given again. Nothing here uses the library under test, and no
-file has to be sound: what cannot be read is changed blindly.
+A `Mutation` is text on one line, so that a failing one can be given again. Nothing here uses the library under test,
+and no file has to be sound: what cannot be read is changed blindly.
 """
 
 from __future__ import annotations

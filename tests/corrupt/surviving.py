@@ -1,4 +1,4 @@
-"""Tries damages in a process of its own, so that a crash, an endless loop or a thirst for memory fails a test by name."""
+"""Tries damages in a process of its own: a crash, an endless loop or a thirst for memory fails a test by name."""
 
 from __future__ import annotations
 

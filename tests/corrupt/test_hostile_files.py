@@ -1,4 +1,4 @@
-"""Real files of other programs with damages that know the format: a result or a BoltError, in bounded time and memory."""
+"""Real files with damages that know the format: a result or a BoltError, in bounded time and memory."""
 
 from __future__ import annotations
 

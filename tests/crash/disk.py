@@ -136,6 +136,26 @@ class Remains:
     newest: int
 
 
+Keep = Callable[[int, int], bool]
+"""Whether the disk kept what write number so-and-so put into a sector; the sector -1 stands for the file's length."""
+
+
+def all_but(chosen: int) -> Keep:
+    return lambda number, sector: number != chosen
+
+
+def only(chosen: int) -> Keep:
+    return lambda number, sector: number == chosen or sector < 0
+
+
+def some(chosen: set[int]) -> Keep:
+    return lambda number, sector: number in chosen
+
+
+def sectors(rng: random.Random, share: float) -> Keep:
+    return lambda number, sector: rng.random() < share
+
+
 class Disk:
     """The events of a file, one after the other, and the images that may be on the disk after each.
 
@@ -204,8 +224,8 @@ class Disk:
         room = max(0, min(len(data), len(image) - at))
         image[at : at + room] = data[:room]
 
-    def image(self, keep: Callable[[int, int], bool]) -> bytes:
-        """What is there if the disk kept what `keep(number of the write, sector)` says; -1 stands for a length."""
+    def image(self, keep: Keep) -> bytes:
+        """What is there if the disk kept this and lost the rest."""
         lengths = [size for number, size in self._lengths if keep(number, -1)]
         length = lengths[-1] if lengths else self._length
         image = self._sure[:length].ljust(length, b"\0")
@@ -217,28 +237,28 @@ class Disk:
         return bytes(image)
 
     def images(self, rng: random.Random, more: int) -> Iterator[bytes]:
-        """All that was written; nothing; all but one; one alone; no new length; nothing else; torn; `more` mixtures."""
+        """What the disk may have kept by now, in the ways that are worst, and `more` of each mixture."""
+        return (self.image(keep) for keep in self._keepers(rng, more))
+
+    def _keepers(self, rng: random.Random, more: int) -> Iterator[Keep]:
         numbers = sorted({number for versions in self._loose.values() for number, _ in versions})
-        yield self.image(lambda *_: True)
+        yield lambda *_: True
         if not numbers and not self._lengths:
             return
-        yield self.image(lambda *_: False)
-        yield self.image(lambda _, sector: sector >= 0)
-        yield self.image(lambda _, sector: sector < 0)
+        yield lambda *_: False
+        yield lambda _, sector: sector >= 0  # the old length
+        yield lambda _, sector: sector < 0  # the new length, and nothing else
         for chosen in rng.sample(numbers, min(len(numbers), 3)):
-            yield self.image(lambda number, _, chosen=chosen: number != chosen)
-            yield self.image(lambda number, sector, chosen=chosen: number == chosen or sector < 0)
+            yield all_but(chosen)
+            yield only(chosen)
         if numbers:
             last = numbers[-1]
-            torn = sorted(sector for sector, versions in self._loose.items() if versions[-1][0] == last)
-            cut = rng.choice(torn)
-            yield self.image(lambda number, sector: number != last or sector < cut)
-            yield self.image(lambda number, sector: number != last or sector >= cut)
+            cut = rng.choice([sector for sector, versions in self._loose.items() if versions[-1][0] == last])
+            yield lambda number, sector: number != last or sector < cut
+            yield lambda number, sector: number != last or sector >= cut
         for _ in range(more):
-            whole = {number: rng.random() < 0.5 for number in range(self._number + 1)}
-            yield self.image(lambda number, sector, whole=whole: whole[number])
-            share = rng.choice([0.1, 0.5, 0.9])
-            yield self.image(lambda *_, share=share: rng.random() < share)
+            yield some({number for number in range(self._number + 1) if rng.random() < 0.5})
+            yield sectors(rng, rng.choice([0.1, 0.5, 0.9]))
 
 
 def remains(events: list[Event], before: bytes, metas_end: int, rng: random.Random, more: int) -> Iterator[Remains]:
