@@ -14,9 +14,9 @@ import boltpy
 from tests.boltpy.rawfile import RawFile
 from tests.boltpy.sizes import DEEP, sized
 from tests.corrupt.mutations import Mutation, flip
+from tests.corrupt.samples import PAGE, database, small_database
 from tests.corrupt.surviving import survive
 
-PAGE = 1024
 FLIPS = sized(c=400, py=120, deep=0)
 """Single bits of headers and elements that are flipped; the deep run flips all."""
 PARTS = 4
@@ -24,34 +24,12 @@ PARTS = 4
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A small database with branches, leaves, overflow, nested and inline buckets and a stored freelist."""
-    path = tmp_path / "sound.db"
-    with boltpy.open(path, page_size=PAGE) as db:
-        with db.update() as tx:
-            bucket = tx.create_bucket(b"data")
-            bucket.put_many((b"key %04d" % i, b"value %d" % i) for i in range(200))
-            bucket.put(b"large", bytes(3000))
-            nest = tx.create_bucket(b"nest")
-            inner = nest.create_bucket(b"inner")
-            inner.put_many((b"%03d" % i, bytes(20)) for i in range(100))
-            nest.create_bucket(b"inline").put(b"k", b"v")
-            tx.create_bucket(b"small").put(b"foo", b"bar")
-        for i in range(3):
-            with db.update() as tx:
-                tx.bucket(b"data").put(b"key 0000", b"%d" % i)  # type: ignore[union-attr]
-    return path
+    return database(tmp_path / "sound.db")
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """The same on as few bytes as can be: two leaves below a branch, an inline and a nested bucket, a freelist."""
-    path = tmp_path / "small.db"
-    with boltpy.open(path, page_size=PAGE) as db, db.update() as tx:
-        tx.create_bucket(b"d").put_many((b"%02d" % i, b"v") for i in range(55))
-        nest = tx.create_bucket(b"n")
-        nest.put(b"overflow", bytes(1100))
-        nest.create_bucket(b"i").put(b"k", b"v")
-    return path
+    return small_database(tmp_path / "small.db")
 
 
 def written_bytes(path: Path) -> int:
