@@ -130,8 +130,8 @@ class Committer:
             self.map_size = grown.map_size
             if grown.file_size > size_before and not self._options.no_grow_sync:
                 self._storage.grow(grown.file_size)
-                # Without this a power cut could leave a file shorter than a later commit believes.
-                self._storage.sync()
+                if self._options.no_sync:  # which leaves out step 4, but not the sync of the length, as in bbolt
+                    self._storage.sync()
         if not self._options.no_sync:
             self._sync(root)
         return Meta(old.page_size, old.flags, root_page, sequence, freelist_page, allocation.hwm, old.txid + 1)

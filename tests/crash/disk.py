@@ -176,10 +176,12 @@ class Disk:
         self._lengths: list[tuple[int, int]] = []
         self._now = bytearray(before)  # what the system itself sees
         self._number = 0
+        self._last: Write | None = None  # the last event, if it was a write
 
     def take(self, event: Event) -> None:
         """Let one event happen."""
         self._number += 1
+        self._last = event if isinstance(event, Write) else None
         if isinstance(event, Write):
             self._write(event)
         elif isinstance(event, Resize):
@@ -238,7 +240,20 @@ class Disk:
 
     def images(self, rng: random.Random, more: int) -> Iterator[bytes]:
         """What the disk may have kept by now, in the ways that are worst, and `more` of each mixture."""
-        return (self.image(keep) for keep in self._keepers(rng, more))
+        for keep in self._keepers(rng, more):
+            yield self.image(keep)
+        if self._last is not None:
+            # Sectors are whole on any disk of today. A meta must bear it all the same, and is in the first 80 bytes.
+            data = self._last.data
+            yield self._torn(self._last, rng.randrange(min(len(data), 80)))
+            yield self._torn(self._last, rng.randrange(len(data)))
+
+    def _torn(self, write: Write, count: int) -> bytes:
+        """All that was written, but of the last write the first bytes only."""
+        image = bytearray(self.image(lambda number, _: number != self._number))
+        end = min(write.offset + count, len(image))
+        image[write.offset : end] = write.data[: max(0, end - write.offset)]
+        return bytes(image)
 
     def _keepers(self, rng: random.Random, more: int) -> Iterator[Keep]:
         numbers = sorted({number for versions in self._loose.values() for number, _ in versions})

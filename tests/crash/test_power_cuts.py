@@ -15,7 +15,7 @@ import pytest
 import boltpy
 from tests.boltpy.sizes import sized
 from tests.conftest import OpenDB
-from tests.crash.disk import Acknowledged, Begun, Journal, KilledError, Remains, Sync, Write, recording, remains
+from tests.crash.disk import Acknowledged, Begun, Journal, KilledError, Remains, Resize, Sync, Write, recording, remains
 from tests.crash.workload import Readers, change, put_marker
 from tests.models import BucketModel, assert_holds, difference, read_all
 
@@ -235,6 +235,20 @@ class TestNoSync:
                     commits += event.offset < 2 * PAGE
                 survivor.opens(Remains(bytes(image), commits, commits), states)
             assert commits == len(states) - 1
+
+    @pytest.mark.parametrize("no_grow_sync", [False, True])
+    def test_a_new_length_is_synced_all_the_same_unless_that_is_given_up_too(
+        self, tmp_path: Path, no_grow_sync: bool
+    ) -> None:
+        path = tmp_path / "a.db"
+        boltpy.open(path, page_size=PAGE).close()
+        with recording(path) as journal, boltpy.open(path, no_sync=True, no_grow_sync=no_grow_sync) as db:
+            for _ in range(3):
+                with db.update() as tx:
+                    tx.create_bucket_if_not_exists(b"b").put(b"%d" % tx.id, bytes(50_000))
+        kinds = [type(event) for event in journal.events]
+        assert kinds.count(Sync) == kinds.count(Resize) == (0 if no_grow_sync else 3)
+        assert no_grow_sync or kinds[kinds.index(Resize) + 1] == Sync
 
     def test_a_disk_that_keeps_no_order_may_damage_the_file_but_never_the_program(self, tmp_path: Path) -> None:
         journal, before, states = self.unsynced(tmp_path / "a.db", random.Random(5))
