@@ -294,7 +294,8 @@ def _split(item: Any) -> tuple[bytes, Any]:
     try:
         key, value = item
     except (TypeError, ValueError):
-        raise TypeError(f"put_many takes a mapping or pairs (key, value), not {item!r}") from None
+        # Not the item itself: what is to be stored may be a secret.
+        raise TypeError(f"put_many takes a mapping or pairs (key, value), not a {type(item).__name__}") from None
     return bytes_of(key), value
 
 

@@ -42,6 +42,7 @@ T = TypeVar("T")
 
 _LAST_TXID = 2**63 - 1
 _KNOWN_PLAIN_LIMIT = 10_000
+_SECTOR = 512  # bytes that a disk writes at least, as a whole
 _silent = getLogger("boltpy.silent")
 _silent.disabled = True
 
@@ -70,6 +71,8 @@ class DB:
         # Set while the freelist and the meta are being changed. It stays set where an interrupt cut that off: then
         # the next transaction takes from the file what is true.
         self._in_doubt = False
+        # Whether the state that a commit builds on is known to be on the disk (or nobody asks, with no_sync).
+        self._is_settled = options.no_sync
         self._stats = Stats()
         self._plain_buckets: set[Path] = set()
         self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
@@ -104,6 +107,7 @@ class DB:
             self._storage.write(0, new_database(page_size))
             self._storage.sync()
             sync_folder(self.path)
+            self._is_settled = True
             return page_size
         if not page_size:
             page_size = self.options.page_size or system_page_size()
@@ -114,8 +118,17 @@ class DB:
         return page_size
 
     def _was_never_finished(self, page_size: int, size: int) -> bool:
-        """Return whether a full disk or a crash cut the making of this file short: nothing was ever committed to it."""
-        return page_size > 0 and size < 4 * page_size and self._storage.read(0, size) == new_database(page_size)[:size]
+        """Return whether a full disk or a crash cut the making of this file short: nothing was ever committed to it.
+
+        A crash may have kept the length and lost any of the sectors, which then are zeros.
+        """
+        if not page_size or size > 4 * page_size:
+            return False
+        whole, found = new_database(page_size), self._storage.read(0, size)
+        if found == whole:
+            return False
+        blocks = [slice(at, min(at + _SECTOR, size)) for at in range(0, size, _SECTOR)]
+        return all(found[block] == whole[block] or not any(found[block]) for block in blocks)
 
     def _map(self) -> Mapping:
         mapping = Mapping(self._storage.map(self._storage.size(), self.options.mmap_flags))
@@ -195,8 +208,7 @@ class DB:
 
     def _take_what_is_in_the_file(self) -> None:
         """Go on after an interrupted commit: from it if its meta is in the file, else from the one before."""
-        if not self.options.no_sync:
-            self._storage.sync()  # nobody may build on a meta that a power cut could take back
+        self._is_settled = self.options.no_sync  # nobody may build on a meta that a power cut could take back
         if self._storage.size() != self._mapping.size:
             self._mapping = self._map()
         self._meta = newest(both_metas(self._mapping.map, self._page_size))
@@ -248,6 +260,9 @@ class DB:
         allocation = Allocation(freelist, self._meta.hwm, self._page_size, self.options.max_size)
         self._in_doubt = True
         try:
+            if not self._is_settled:
+                self._committer.settle()
+                self._is_settled = True
             meta = self._committer.write_pages(snapshot, root, freelist, allocation)
             mapping = self._mapping
             if meta.hwm * self._page_size > mapping.size:

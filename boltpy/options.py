@@ -29,7 +29,9 @@ class Options:
         timeout: Seconds to wait for the file lock; None or 0 waits for ever (as bbolt does), but for a DB that the same
             thread has open.
         read_only: Take a shared lock, never create, never write.
-        no_sync: Leave out the sync of each commit. Fast, and a power cut may lose or damage the file.
+        no_sync: Leave out the sync of each commit. Fast. A process that is killed still loses nothing. A power cut may
+            take any commits since the last `DB.sync` from a disk that keeps the order of writes, and leave damage where
+            it does not. What was there when `DB.sync` returned is safe until the next commit.
         no_grow_sync: Do not extend the file ahead of its pages, nor sync after growth.
         no_freelist_sync: Do not store the freelist; the next open finds it by walking the tree.
         preload_freelist: Load the freelist in read-only mode too (`Tx.page` needs it).

@@ -82,12 +82,15 @@ class FileStorage:
             raise TypeError(f"the opener returned {fd!r}; it must return a file descriptor")
         self._fd = fd
         _open_files.add(self)
-        kind = os.fstat(self._fd).st_mode
-        if not stat.S_ISREG(kind):
-            self.close()
+        try:
+            kind = os.fstat(self._fd).st_mode
             if stat.S_ISDIR(kind):
                 raise IsADirectoryError(f"{path} is a directory")
-            raise InvalidDatabaseError(f"invalid database: {path} is no regular file")
+            if not stat.S_ISREG(kind):
+                raise InvalidDatabaseError(f"invalid database: {path} is no regular file")
+        except BaseException:
+            self.close()
+            raise
 
     def lock(self, *, shared: bool, timeout: float | None) -> None:
         """Take the flock(2) that Go's bbolt takes: shared to read, exclusive to write.

@@ -1,13 +1,15 @@
-"""Page images that no honest writer leaves: made up, and sound ones with one number changed."""
+"""Page images that no honest writer leaves: made up, and sound ones with one number changed; every way to read one."""
 
 from __future__ import annotations
 
 import random
+from functools import partial
+from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.boltpy.rawfile import BRANCH, HEADER, LEAF
-from tests.boltpy.twins import Image
+from tests.boltpy.twins import Image, Twin, View, outcome
 
 PAGE = 256
 """Bytes a page: small, so that the numbers drawn often meet its limits."""
@@ -49,3 +51,20 @@ def with_one_number_changed(rng: random.Random, image: Image) -> Image:
     at = rng.choice([rng.randrange(100), rng.randrange(page_size - 8)])
     at += rng.randrange(2, image.hwm) * page_size
     return image.patched(at, (number % 2 ** (8 * size)).to_bytes(size, "little"))
+
+
+def reads(twin: Twin, image: Image, probes: list[bytes], length: int | None = None) -> list[Any]:
+    """What every way of reading answers."""
+    view = View(twin, image, length=length)
+    marks = bytearray(image.hwm // 8 + 1)
+    found: list[Any] = [twin.get_many(view.tree, image.data, probes)]
+    found += [outcome(partial(twin.mark_pages, view.tree, marks)), marks]
+    found += [twin.get(view.tree, probe, len(probe)) for probe in probes]
+    pgids = range(2, image.hwm)
+    for joined in ([2], [3, 2], pgids):
+        found.append(outcome(partial(twin.join_leaves, view.source, joined)))
+    found += [outcome(partial(twin.find, view.tree, probe)) for probe in probes]
+    for how in range(8):
+        for key, bound in ((None, None), (probes[0], None), (probes[0], probes[-1])):
+            found.append(outcome(partial(twin.scan, view.tree, image.data, key, bound, how, 300)))
+    return found

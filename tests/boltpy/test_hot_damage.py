@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from boltpy.errors import CorruptError, IncompatibleValueError
 from boltpy.hot import pure_read
 from boltpy.hot.pure_changes import CHANGE_BUCKET, CHANGE_ERASE
-from tests.boltpy.hostile import KEYS, PAGE, hostile_images, with_one_number_changed
+from tests.boltpy.hostile import KEYS, PAGE, hostile_images, reads, with_one_number_changed
 from tests.boltpy.merging import deletes, merge, puts
 from tests.boltpy.rawfile import BRANCH, HEADER, LEAF
 from tests.boltpy.sizes import sized
@@ -30,7 +29,6 @@ from tests.boltpy.twins import (
     make_tree,
     needs_native,
     numbered,
-    outcome,
 )
 
 REVERSE = pure_read.SCAN_REVERSE
@@ -162,23 +160,6 @@ def test_a_scan_notices_keys_out_of_order_and_pages_met_twice(twin: Twin, how: i
         with pytest.raises(CorruptError, match="out of key order") as caught:
             twin.scan(view.tree, image.data, None, None, how, 99)
         assert caught.value.pgid == pgid
-
-
-def reads(twin: Twin, image: Image, probes: list[bytes], length: int | None = None) -> list[Any]:
-    """What every way of reading answers."""
-    view = View(twin, image, length=length)
-    marks = bytearray(image.hwm // 8 + 1)
-    found: list[Any] = [twin.get_many(view.tree, image.data, probes)]
-    found += [outcome(partial(twin.mark_pages, view.tree, marks)), marks]
-    found += [twin.get(view.tree, probe, len(probe)) for probe in probes]
-    pgids = range(2, image.hwm)
-    for joined in ([2], [3, 2], pgids):
-        found.append(outcome(partial(twin.join_leaves, view.source, joined)))
-    found += [outcome(partial(twin.find, view.tree, probe)) for probe in probes]
-    for how in range(8):
-        for key, bound in ((None, None), (probes[0], None), (probes[0], probes[-1])):
-            found.append(outcome(partial(twin.scan, view.tree, image.data, key, bound, how, 300)))
-    return found
 
 
 @each_twin

@@ -1,13 +1,11 @@
 """Damaged files: whatever is wrong with the bytes, only a BoltError may come out, soon, and never a crash.
 
-The damage is tried in a process of its own, so that a crash or an endless loop fails the test and names the damage.
+The damage is tried in a process of its own (`surviving.py`), with bounds on its time and its memory.
 """
 
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,90 +13,67 @@ import pytest
 import boltpy
 from tests.boltpy.rawfile import RawFile
 from tests.boltpy.sizes import DEEP, sized
+from tests.corrupt.mutations import Mutation, flip
+from tests.corrupt.samples import PAGE, database, small_database
+from tests.corrupt.surviving import survive
 
-PAGE = 1024
-FLIPS = sized(c=800, py=200, deep=0)
-"""Single bits that are flipped; the deep run flips bits of every byte."""
+FLIPS = sized(c=400, py=120, deep=0)
+"""Single bits of headers and elements that are flipped; the deep run flips all."""
 PARTS = 4
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A small database with branches, leaves, overflow, nested and inline buckets and a stored freelist."""
-    path = tmp_path / "sound.db"
-    with boltpy.open(path, page_size=PAGE) as db:
-        with db.update() as tx:
-            bucket = tx.create_bucket(b"data")
-            bucket.put_many((b"key %04d" % i, b"value %d" % i) for i in range(200))
-            bucket.put(b"large", bytes(3000))
-            nest = tx.create_bucket(b"nest")
-            inner = nest.create_bucket(b"inner")
-            inner.put_many((b"%03d" % i, bytes(20)) for i in range(100))
-            nest.create_bucket(b"inline").put(b"k", b"v")
-            tx.create_bucket(b"small").put(b"foo", b"bar")
-        for i in range(3):
-            with db.update() as tx:
-                tx.bucket(b"data").put(b"key 0000", b"%d" % i)  # type: ignore[union-attr]
-    return path
+    return database(tmp_path / "sound.db")
 
 
-def survive(path: Path, orders: list[str]) -> None:
-    """Try each damage in a child process; fails with the last damage announced if the child did not get through."""
-    command = [sys.executable, "-m", "tests.boltpy.damage_worker", str(path), str(path.with_name("scratch.db"))]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    try:
-        output, errors = child.communicate("\n".join(orders), timeout=60 + 0.3 * len(orders))
-        ended = f"exit code {child.returncode}"
-    except subprocess.TimeoutExpired:
-        child.kill()
-        output, errors = child.communicate()
-        ended = "no end"
-    announced = output.splitlines()
-    assert announced[-1:] == ["done"], f"{ended} at {announced[-1:]}\n{errors[-3000:]}"
-    assert child.returncode == 0
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return small_database(tmp_path / "small.db")
 
 
 def written_bytes(path: Path) -> int:
+    return RawFile(path).newest().high_water_mark * PAGE
+
+
+def with_metas(path: Path, field: str, number: int) -> Mutation:
+    """Both metas with another number and a fitting checksum."""
     raw = RawFile(path)
-    return raw.newest().high_water_mark * PAGE
+    for index in (0, 1):
+        raw.set_meta(index, **{field: number})
+    return Mutation(tuple((index * PAGE, raw.page_bytes(index)) for index in (0, 1)))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_a_changed_byte_anywhere_gives_a_result_or_a_bolt_error(path: Path, part: int) -> None:
-    rng = random.Random(part)
-    size = written_bytes(path)
+def test_a_changed_byte_anywhere_gives_a_result_or_a_bolt_error(small: Path, part: int) -> None:
+    """Each byte of what a page holds, and some of the zeros behind it; in the deep run all, with each bit of them."""
+    data, rng = small.read_bytes()[: written_bytes(small)], random.Random(part)
     if DEEP:
-        orders = [f"flip {offset} {rng.randrange(1, 256)}" for offset in range(part, size, PARTS)]
+        survive(small, (flip(data, at, 1 << bit) for at in range(part, len(data), PARTS) for bit in range(8)))
     else:
-        orders = [f"flip {rng.randrange(size)} {rng.choice([1, 2, 16, 128, 255])}" for _ in range(FLIPS // PARTS)]
-    survive(path, orders)
+        ends = [at + len(data[at : at + PAGE].rstrip(b"\0")) for at in range(0, len(data), PAGE)]
+        spots = [at for at in range(len(data)) if at < ends[at // PAGE] or rng.random() < 0.01]
+        chosen = spots[part :: PARTS * sized(c=1, py=3, deep=1)]
+        assert survive(small, (flip(data, at, rng.choice([1, 2, 16, 128, 255])) for at in chosen)) > 100
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_changed_byte_in_a_header_or_element_gives_a_result_or_a_bolt_error(path: Path, part: int) -> None:
-    raw = RawFile(path)
-    mark = raw.newest().high_water_mark
+    data = path.read_bytes()
     spots = [
         (pgid * PAGE + at, mask)
-        for pgid in range(2, mark)
+        for pgid in range(2, RawFile(path).newest().high_water_mark)
         for at in (*range(16), 16, 17, 19, 20, 21, 23, 24, 25, 28, 29, 31, 32, 36, 40)
         for mask in (1, 4, 128)
     ]
     chosen = spots[part::PARTS] if DEEP else random.Random(part).sample(spots, FLIPS // PARTS)
-    survive(path, [f"flip {offset} {mask}" for offset, mask in chosen])
+    survive(path, (flip(data, offset, mask) for offset, mask in chosen))
 
 
 def test_a_file_of_any_length_gives_a_result_or_a_bolt_error(path: Path) -> None:
     size = written_bytes(path)
     lengths = {*range(0, size + 1, PAGE), *(length + delta for length in range(PAGE, size, PAGE) for delta in (-1, 16))}
-    survive(path, [f"cut {length}" for length in sorted(lengths)])
+    survive(path, (Mutation((), length) for length in sorted(lengths)))
 
 
 @pytest.mark.parametrize("field", ["root", "freelist", "high_water_mark", "page_size", "txid", "sequence", "flags"])
@@ -107,19 +82,19 @@ def test_metas_with_good_checksums_and_bad_numbers_give_a_result_or_a_bolt_error
     numbers = {0, 1, 2, 3, mark - 1, mark, mark + 1, 2 * mark, 1023, 1024, 2048, 2**20, 2**31, 2**32 - 1}
     if field not in ("page_size", "flags"):
         numbers |= {2**32, 2**40, 2**52, 2**54 - 1, 2**63, 2**64 - 1}
-    survive(path, [f"meta {field} {number}" for number in sorted(numbers)])
+    survive(path, (with_metas(path, field, number) for number in sorted(numbers)))
 
 
 def test_every_child_of_a_branch_pointing_anywhere_gives_a_result_or_a_bolt_error(path: Path) -> None:
     raw = RawFile(path)
     root = raw.bucket_root(b"data")
     mark = raw.newest().high_water_mark
-    orders = []
-    for index, child in enumerate(raw.children(root)):
+    mutations = []
+    for index in range(len(raw.children(root))):
         offset = raw.element_offset(root, index) + 8
         targets = range(mark + 2) if DEEP or index in (0, 3) else (root, 0, 1, mark)
-        orders += [f"flip {offset} {child ^ target}" for target in targets if 0 < child ^ target < 256]
-    survive(path, orders)
+        mutations += [Mutation(((offset, target.to_bytes(8, "little")),)) for target in targets]
+    survive(path, mutations)
 
 
 def test_a_cycle_is_named_with_its_page(path: Path) -> None:

@@ -1,11 +1,14 @@
-"""Whose a database is: it is not copied, and a forked child does not give away its parent's lock."""
+"""Whose a database is: it is not copied, and a forked child does no harm to its parent's file and lock."""
 
 from __future__ import annotations
 
 import copy
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,4 +63,44 @@ def test_a_forked_child_can_neither_begin_nor_commit(db: boltpy.DB) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == len(acts)
     tx.rollback()
     with db.view() as tx:
+        assert bucket_at(tx, b"b").get(b"k") == b"parent"
+
+
+FORK_IN_A_TRANSACTION = """
+import os, sys, boltpy
+db = boltpy.open(sys.argv[1], timeout=1)
+reader = db.begin()
+tx = db.begin(writable=True)
+tx.bucket(b"b").put(b"k", b"parent")
+child = os.fork()
+if not child:
+    assert reader.bucket(b"b").get(b"k") == b"old"
+    if sys.argv[2] == "drop":
+        del tx, reader, db
+    elif sys.argv[2] == "roll back":
+        tx.rollback()
+        reader.rollback()
+    sys.exit(7)  # and all that an interpreter does at its end
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+try:
+    boltpy.open(sys.argv[1], timeout=0.05)
+except boltpy.LockTimeoutError:
+    tx.commit()
+assert reader.bucket(b"b").get(b"k") == b"old"
+reader.rollback()
+db.close()
+boltpy.open(sys.argv[1], timeout=0.05).close()
+"""
+
+
+@pytest.mark.parametrize("what", ["exit", "drop", "roll back"])
+def test_a_fork_in_the_middle_of_a_transaction_leaves_the_parent_its_transaction_and_its_lock(
+    db: boltpy.DB, what: str
+) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"k", b"old")
+    db.close()
+    command = [sys.executable, "-c", FORK_IN_A_TRANSACTION, db.path, what]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], timeout=60)
+    with boltpy.open(db.path, timeout=1) as again, again.view() as tx:
         assert bucket_at(tx, b"b").get(b"k") == b"parent"

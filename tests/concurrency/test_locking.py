@@ -16,6 +16,7 @@ import pytest
 
 import boltpy
 from tests.boltpy.background import Background
+from tests.boltpy.sizes import sized
 
 HOLD = """
 import sys, boltpy
@@ -159,3 +160,30 @@ def test_a_new_file_is_created_by_only_one_of_many_openers(tmp_path: Path) -> No
 
     openers = [Background(open_and_count) for _ in range(10)]
     assert sorted(opener.result() for opener in openers) == list(range(1, 11))
+
+
+COUNT = """
+import sys, boltpy
+for _ in range(int(sys.argv[2])):
+    with boltpy.open(sys.argv[1], timeout=60) as db:
+        for _ in range(3):
+            with db.update() as tx:
+                bucket = tx.bucket(b"b")
+                bucket.put(b"%08d" % bucket.next_sequence(), bytes(700))
+    with boltpy.open(sys.argv[1], timeout=60, read_only=True) as db, db.view() as tx:
+        bucket = tx.bucket(b"b")
+        assert sum(1 for _ in bucket) == bucket.sequence
+"""
+
+
+def test_processes_that_fight_for_the_lock_lose_nothing(path: Path) -> None:
+    rounds, fighters = sized(c=15, py=15, deep=1_000), 3
+    command = [sys.executable, "-c", COUNT, str(path), str(rounds)]
+    fighting = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(fighters)]
+    assert [fighter.wait() for fighter in fighting] == [0] * fighters
+    with boltpy.open(path, timeout=1) as db, db.view() as tx:
+        bucket = tx.bucket(b"b")
+        assert bucket is not None
+        assert bucket.sequence == 3 * rounds * fighters
+        assert [int(key) for key in bucket] == list(range(1, bucket.sequence + 1))
+        assert list(tx.check()) == []

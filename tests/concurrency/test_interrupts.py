@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import gc
 import linecache
 import random
@@ -9,8 +10,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -53,6 +55,47 @@ class Interrupt:
                 self.raised = True
                 raise KeyboardInterrupt  # which ends the tracing as well
         return self._on_step
+
+
+class BytecodeInterrupt(Interrupt):
+    """Raises KeyboardInterrupt at the n-th place in boltpy's bytecode where the interpreter looks for signals.
+
+    That is at the begin of a function, at a jump back, and after a call: before the instruction that follows them.
+    """
+
+    LOOKS = ("RESUME", "JUMP_BACKWARD", "CALL")
+
+    def __init__(self, at: int) -> None:
+        super().__init__(at)
+        self._before: dict[FrameType, int] = {}
+
+    def _called(self, frame: FrameType, event: str, value: object) -> Any:
+        on_step = super()._called(frame, event, value)
+        frame.f_trace_opcodes = on_step is not None
+        return on_step
+
+    def _stepped(self, frame: FrameType, event: str, value: object) -> Any:
+        if event == "return":
+            self._before.pop(frame, None)
+        if event == "opcode":
+            before = self._before.get(frame, -1)
+            self._before[frame] = frame.f_lasti
+            if before >= 0 and _name_of(frame.f_code, before).startswith(self.LOOKS):
+                self._left -= 1
+                if self._left == 0:
+                    self.raised = True
+                    self._before.clear()
+                    raise KeyboardInterrupt
+        return self._on_step
+
+
+@cache
+def _names(code: CodeType) -> dict[int, str]:
+    return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
+
+
+def _name_of(code: CodeType, offset: int) -> str:
+    return _names(code).get(offset, "")
 
 
 @contextmanager
@@ -98,12 +141,22 @@ def read(db: boltpy.DB, value: int) -> None:
 def test_an_interrupt_at_any_step_leaves_a_database_that_goes_on(
     open_db: OpenDB, act: Callable[[boltpy.DB, int], None]
 ) -> None:
-    db = open_db("a.db")
+    assert interrupt_everywhere(open_db("a.db"), act, Interrupt) > 20
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_bytecode_of_a_commit_leaves_the_old_or_the_new_state(open_db: OpenDB) -> None:
+    assert interrupt_everywhere(open_db("a.db", no_sync=True), write, BytecodeInterrupt) > 150
+
+
+def interrupt_everywhere(db: boltpy.DB, act: Callable[[boltpy.DB, int], None], kind: type[Interrupt]) -> int:
+    """Interrupt `act` at every place until it comes to its end; how many places there were."""
     with db.update() as tx:
         tx.create_bucket(b"b").put(b"number", b"0")
     committed = 0
     for step in range(1, 100_000):
-        with ignoring_interrupted_finalizers(), Interrupt(step) as interrupt, suppress(KeyboardInterrupt):
+        with ignoring_interrupted_finalizers(), kind(step) as interrupt, suppress(KeyboardInterrupt):
             act(db, step)
         with db.view() as tx:
             seen = number(tx)
@@ -118,10 +171,8 @@ def test_an_interrupt_at_any_step_leaves_a_database_that_goes_on(
             with db.view() as tx:
                 assert list(tx.check()) == []
         if not interrupt.raised:
-            break
-    else:
-        pytest.fail("it never came to its end")
-    assert step > 20
+            return step
+    pytest.fail("it never came to its end")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -1,0 +1,172 @@
+"""Opens damaged copies of one file and uses them in every way; run as a process of its own by `surviving`.
+
+Usage: python -m tests.corrupt.damage_worker FILE SCRATCH_FOLDER
+
+FILE is a sound database. Standard input has one `Mutation` a line. Each is announced on standard output before it is
+tried, so that the parent knows which one was fatal. Anything but a sound result or a BoltError ends the process with a
+traceback; so does, with MemoryError, more memory than a small multiple of what the sound file takes. One that takes too
+long ends it with SIGPROF.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boltpy
+from boltpy.cli import main as command_line
+from boltpy.compact_file import compact_file
+from tests.corrupt.mutations import Mutation
+
+MEMORY = 192 << 20
+"""Bytes that a damaged file may take, beside what the process and the file take anyhow."""
+
+SECONDS = 10
+"""Of the processor, for one damage. Most take some milliseconds."""
+
+MOST_ITEMS = 100_000
+
+
+def limit_memory(more: int) -> None:
+    """Let this process take so many bytes more than now."""
+    if "libasan" in Path("/proc/self/maps").read_text():  # it reserves terabytes of addresses for itself
+        return
+    now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + more, now + more))
+
+
+@contextlib.contextmanager
+def timed() -> Iterator[None]:
+    """End the process if the block takes too long."""
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+class Uses:
+    """Everything that can be done with a file, with names and keys that the sound one has."""
+
+    def __init__(self, sound: Path) -> None:
+        self._names: list[bytes] = []
+        self._keys = [b"key 0100", b"\0", b"zzz"]
+        with boltpy.open(sound, read_only=True) as db, db.view() as tx:
+            for name, bucket in tx.buckets():
+                self._names.append(name)
+                self._keys += [key for key, _ in zip(bucket.keys(), range(40), strict=False)][::13]
+        self._names = self._names[:6]
+
+    def walk(self, bucket: boltpy.Bucket, depth: int = 0) -> None:
+        """Read a bucket in all ways and everything nested in it."""
+        count = 0
+        with contextlib.suppress(boltpy.BoltError):
+            for key, value in bucket.items():
+                count += 1
+                assert count < MOST_ITEMS, "a small file gives no end of items"
+                if value is not None and count < 200:
+                    with contextlib.suppress(boltpy.BoltError):
+                        bucket.get(key)
+                        view = bucket.get_view(key)
+                        assert view is None or len(bytes(view)) >= 0
+                elif value is None and depth < 20:
+                    nested = bucket.bucket(key)
+                    if nested is not None:
+                        self.walk(nested, depth + 1)
+        with contextlib.suppress(boltpy.BoltError):
+            for count, _ in enumerate(bucket.items(reverse=True)):
+                assert count < MOST_ITEMS, "a small file gives no end of items backwards"
+        for move in ("first", "last", "next", "prev"):
+            with contextlib.suppress(boltpy.BoltError):
+                cursor = bucket.cursor()
+                cursor.seek(self._keys[-1])
+                getattr(cursor, move)()
+        with contextlib.suppress(boltpy.BoltError):
+            list(bucket.get_many(self._keys))
+        with contextlib.suppress(boltpy.BoltError):
+            bucket.stats()
+        with contextlib.suppress(boltpy.BoltError):
+            bucket.inspect()
+
+    def read(self, path: Path) -> None:
+        """Walk, look up, check, copy."""
+        with boltpy.open(path, read_only=True, preload_freelist=True, timeout=5) as db, db.view() as tx:
+            with contextlib.suppress(boltpy.BoltError):
+                for count, problem in enumerate(tx.check()):
+                    assert str(problem)
+                    assert count < MOST_ITEMS, "check does not end"
+            with contextlib.suppress(boltpy.BoltError):
+                for _, bucket in tx.buckets():
+                    self.walk(bucket)
+            with contextlib.suppress(boltpy.BoltError):
+                tx.inspect()
+            for pgid in range(40):
+                with contextlib.suppress(boltpy.BoltError):
+                    tx.page(pgid)
+            with contextlib.suppress(boltpy.BoltError):
+                tx.write_to(io.BytesIO())
+
+    def write(self, path: Path) -> None:
+        """Put, delete, nest and drop, in the buckets that are there."""
+        with boltpy.open(path, timeout=5, no_sync=True, max_size=path.stat().st_size + (16 << 20)) as db:
+            for step, name in enumerate([*self._names, b"new"]):
+                with contextlib.suppress(boltpy.BoltError), db.update() as tx:
+                    bucket = tx.create_bucket_if_not_exists(name)
+                    bucket.put_many((b"new %d %d" % (step, i), b"v" * 50) for i in range(30))
+                    bucket.next_sequence()
+                with contextlib.suppress(boltpy.BoltError), db.update() as tx:
+                    bucket = tx.create_bucket_if_not_exists(name)
+                    bucket.delete_many(self._keys)
+                    bucket.put(self._keys[-1], bytes(100))
+                    bucket.create_bucket_if_not_exists(b"nested").put(b"k", b"v")
+                if step % 3 == 2:
+                    with contextlib.suppress(boltpy.BoltError), db.update() as tx:
+                        tx.delete_bucket(name)
+            with contextlib.suppress(boltpy.BoltError), db.view() as tx:
+                for count, _ in enumerate(tx.check()):
+                    assert count < MOST_ITEMS, "check does not end"
+
+    def compact(self, path: Path) -> None:
+        """Into a file that is there as a whole, sound, or not at all."""
+        dense = path.with_name("dense.db")
+        dense.unlink(missing_ok=True)
+        try:
+            compact_file(str(path), str(dense), timeout=5)
+        except boltpy.BoltError:
+            assert not dense.exists()
+            return
+        with boltpy.open(dense, read_only=True) as db, db.view() as tx:
+            assert list(tx.check()) == []
+
+    def command(self, path: Path) -> None:
+        """The commands that look into a file: 0 or 1, and no traceback."""
+        for arguments in (["info"], ["buckets"], ["inspect"], ["check"], ["keys", self._names[0].decode("latin-1")]):
+            assert command_line([arguments[0], "--json", str(path), *arguments[1:]], io.StringIO()) in (0, 1)
+
+
+def main() -> None:
+    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    sound, uses = source.read_bytes(), Uses(source)
+    sys.stderr = open(folder / "complaints", "w+")  # noqa: SIM115  it lives as long as the process
+    limit_memory(MEMORY + 8 * len(sound))
+    path = folder / "damaged.db"
+    for line in sys.stdin:
+        print(line.strip(), flush=True)
+        damaged = Mutation.parse(line).apply(sound)
+        path.write_bytes(damaged)
+        with timed():
+            for use in (uses.read, uses.compact, uses.command, uses.write):
+                with contextlib.suppress(boltpy.BoltError):
+                    use(path)
+                assert use == uses.write or path.read_bytes() == damaged, "reading changed the file"
+        sys.stderr.truncate(0)
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
