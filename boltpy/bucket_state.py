@@ -210,9 +210,6 @@ class BucketState:
         for child in self._children.values():
             child._tell_plain(found)
 
-    def _is_changed(self) -> bool:
-        return self._touched or bool(self._changes)
-
     def _close(self) -> None:
         """Drop all changes: the transaction has ended, or the bucket was deleted."""
         for child in self._children.values():

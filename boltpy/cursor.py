@@ -18,7 +18,7 @@ from . import hot
 from .changes import Changes, KeyOrder
 from .errors import KeyRequiredError
 from .format import ReadableBuffer
-from .tree import FIRST_BATCH, Pair, all_pairs
+from .tree import FIRST_BATCH, Pair, all_pairs, has_large
 
 _key_of = itemgetter(0)
 _LARGEST_WINDOW = 1024
@@ -86,6 +86,8 @@ class Steps:
             self._window = []
             bucket._require_open()
             raise
+        if len(runs) > 1 and has_large(runs):
+            runs, self._done = runs[:1], False
         self._window = all_pairs(bucket._map, runs, self._reverse)
         self._at = 0
         self._anchor = anchor

@@ -207,24 +207,45 @@ class NestingBucket(BucketState):
         self._tree = self._snapshot.tree(BucketRef())
         self._tx = _DeletedBucketTx(self._tx, self._path[-1])
 
-    def _all_pages(self) -> array[int]:
-        """Return the committed pages of this bucket and of all that are nested in it now."""
-        marks = self._snapshot.new_marks()
-        waiting: list[tuple[BucketRef, BucketState | None]] = [(self._ref, self)]
+    def _nest(self) -> Iterator[tuple[hot.Tree, int]]:
+        """Yield the committed tree of this bucket and of all that are nested in it now, each with its level below.
+
+        What is nested in one is looked up after it was yielded: a caller that sees a tree again must end the walk.
+        """
+        waiting: list[tuple[BucketRef, BucketState | None, int]] = [(self._ref, self, 0)]
         while waiting:
-            ref, handle = waiting.pop()
+            ref, handle, level = waiting.pop()
             tree = self._snapshot.tree(ref)
-            hot.mark_pages(tree, marks)
+            yield tree, level
             changes = handle._changes if handle else {}
             children = handle._children if handle else {}
             for name, nested in self._snapshot.nested_buckets(tree):
                 if name not in changes:
                     child = children.get(name)
-                    waiting.append((child._ref if child else nested, child))
+                    waiting.append((child._ref if child else nested, child, level + 1))
             for name, value in changes.items():
                 if value is Mark.NESTED:
-                    waiting.append((children[name]._ref, children[name]))
+                    waiting.append((children[name]._ref, children[name], level + 1))
+
+    def _all_pages(self) -> array[int]:
+        """Return the committed pages of this bucket and of all that are nested in it now."""
+        marks = self._snapshot.new_marks()
+        for tree, _ in self._nest():
+            hot.mark_pages(tree, marks)
         return hot.marked(marks)
+
+    def _require_depth(self, child: NestingBucket) -> None:
+        """Raise BucketError unless a bucket fits below this one with all that is nested in it."""
+        left = MAX_NESTING - len(self._path) - 1
+        seen: set[Pgid] = set()
+        for tree, level in child._nest() if left >= 0 and not child._plain else [(child._tree, 0)]:
+            if level > left:
+                name = child._path[-1]
+                raise BucketError(f"cannot move bucket {name!r}: it would be nested deeper than {MAX_NESTING} levels")
+            if tree.root in seen:
+                raise CorruptError(tree.root, "two buckets have the same tree")
+            if tree.root:
+                seen.add(tree.root)
 
     def move_bucket(self, name: ReadableBuffer, target: Self) -> None:
         """Move a nested bucket, with all changes made in it, from here into `target` of the same transaction.
@@ -233,7 +254,8 @@ class NestingBucket(BucketState):
             TypeError: `target` is no bucket; `Tx.move_bucket` takes None for the top level.
             DifferentDatabaseError: `target` belongs to another transaction.
             SameBucketError: `target` is this bucket, or is the moved bucket or lies inside it.
-            BucketError: It would be nested deeper than MAX_NESTING levels.
+            BucketError: It, or what is nested in it, would be nested deeper than MAX_NESTING levels.
+            CorruptError: A page of the moved bucket breaks the format.
             BucketNotFoundError: There is no bucket of this name here.
             BucketExistsError: `target` has one of this name already.
             IncompatibleValueError: The key holds a plain value here or there.
@@ -251,9 +273,8 @@ class NestingBucket(BucketState):
             raise SameBucketError
         if target._path[: len(child._path)] == child._path:
             raise SameBucketError(f"cannot move bucket {name!r} into itself or into a bucket nested in it")
-        if len(target._path) >= MAX_NESTING:
-            raise BucketError(f"cannot move bucket {name!r}: it would be nested deeper than {MAX_NESTING} levels")
         target._require_free(name)
+        target._require_depth(child)
         self._disown(name)
         child._set_path((*target._path, name))
         target._adopt(name, child)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from . import hot
 from .cursor import Steps, Walked, bytes_of
 from .format import ReadableBuffer
-from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, pairs_of
+from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, has_large, pairs_of
 
 # Runs of few items are made pairs so many at a time.
 _SHORT_RUNS = 64
@@ -76,7 +76,7 @@ def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[
             bucket._require_open()
             raise
         # Nothing is caught from here on: leaving a generator in the middle costs more inside a `try`.
-        if len(runs) * UNPACK_FROM < count:
+        if len(runs) * UNPACK_FROM < count or has_large(runs):
             for run in runs:
                 if not tx._open:
                     bucket._require_open()

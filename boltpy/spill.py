@@ -53,7 +53,7 @@ def spill(root: BucketState, merger: hot.Merger) -> bytes | None:
     for i, bucket in enumerate(gathered.buckets):
         if bucket._marked and bucket._tree.root:  # only deletes make pages join
             started = perf_counter()
-            limit = int(merger.page_size * bucket.fill_percent) // 2
+            limit = specs[i].threshold // 2
             weak = merger.weak(source, specs[i], changes, limit)
             if weak:
                 specs[i] = _join(bucket, specs[i], weak, limit, overrides)

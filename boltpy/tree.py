@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from mmap import mmap
+from operator import itemgetter
 from struct import Struct
 
 from . import hot
@@ -128,6 +129,9 @@ def _slices(mapped: mmap, run: hot.Run, reverse: bool) -> Iterator[tuple[bytes, 
 # Below this many neighbours of equal size, slicing is cheaper than a Struct.
 UNPACK_FROM = 4
 
+_LARGE_VALUE = 4096  # bytes
+_VSIZE = itemgetter(3)
+
 
 def pairs_of(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
     """Return the items of a run as (key, value); the value of a nested bucket is None."""
@@ -138,6 +142,11 @@ def pairs_of(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
         return _slices(mapped, run, reverse)
     found = _unpack(ksize, vsize)(mapped[at : at + count * (ksize + vsize)])
     return reversed(list(found)) if reverse else found
+
+
+def has_large(runs: list[hot.Run]) -> bool:
+    """Return whether a value is so large that only those that are asked for should be copied."""
+    return max(map(_VSIZE, runs), default=0) > _LARGE_VALUE
 
 
 def all_pairs(mapped: mmap, runs: list[hot.Run], reverse: bool) -> list[Pair]:

@@ -166,7 +166,7 @@ def quick(data: bytes) -> Any:
         found, end = _scan(text)
     except (ValueError, RecursionError):
         raise Unusual from None
-    if end != len(text):
+    if end != len(text) and text[end:].strip(" \t\n\r"):
         raise Unusual
     return found
 

@@ -317,6 +317,8 @@ def _encode(plain_of: Callable[[Any, list[str]], Any], value: Any, name: str) ->
     raws: list[str] = []
     try:
         plain = plain_of(value, raws)
+    except RecursionError:
+        raise PreconditionFailed(f"{PreconditionFailed.TEXT}: {name} is nested too deep", field=name) from None
     except Unfit as unfit:
         field = ".".join([name, *unfit.path])
         message = f"{PreconditionFailed.TEXT}: {field} must be {unfit.expected}, not {reprlib.repr(unfit.value)}"

@@ -24,9 +24,9 @@ enum {
     E_EMPTY, E_ORDER, E_INLINE, E_INLINE_TYPE, E_OVERLAP, E_TWICE
 };
 
-/* bits of a change, as pure_write.CHANGE_* */
+/* bits of a change, as pure_changes.CHANGE_* */
 enum { CHANGE_BUCKET = 1, CHANGE_FORCE = 2, CHANGE_DELETE = 4, CHANGE_ERASE = 8, CHANGE_CHILD = 16, CHANGE_BITS = 31 };
-/* bits of bp_bucket.how, as pure_write.HOW_* */
+/* bits of bp_bucket.how, as pure_changes.HOW_* */
 enum { HOW_TOUCH = 1, HOW_TELL = 2 };
 /* what a change does to the node: kept beside the bits in flags */
 enum { OP_NONE = 0, OP_REPLACE = 0x100, OP_INSERT = 0x200, OP_REMOVE = 0x300, OP_MASK = 0x300 };
@@ -35,7 +35,6 @@ enum {
     BP_DONE = 0, BP_OUT = 1, BP_ALLOC = 2, BP_STACK = 3, BP_CORRUPT = 4, BP_BUCKET = 5, BP_EMPTY = 6,
     BP_UNCHANGED = 7, BP_TOO_LARGE = 8, BP_VALUES = 9, BP_MISMATCH = 10
 };
-/* how to scan, as pure_read.SCAN_* */
 /* answers of bp_get, as pure_read knows them */
 enum { MISSING = -1, NESTED = -2, ASK_FIND = -3 };
 enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4 };

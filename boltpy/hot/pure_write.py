@@ -110,7 +110,8 @@ class Merger:
     def weak(self, source: Source, bucket: BucketChanges, changes: Changes, limit: int) -> list[WeakLeaf]:
         """Return the leaves, the root left aside, that deletes leave with `limit` bytes or less, or one item or less.
 
-        Entries of nested buckets count with the size that they have, as bolt rebalances before it spills.
+        Entries of nested buckets count with the size that they have, as bolt rebalances before it spills; new ones
+        with a few bytes, as their values are not made yet.
 
         Raises:
             CorruptError: A page of the tree breaks the format.

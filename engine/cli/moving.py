@@ -48,9 +48,10 @@ def _export(options: argparse.Namespace, out: Output) -> int:
 def _import(options: argparse.Namespace, out: Output) -> int:
     if options.input is not None:
         with open(options.input, "rb") as lines:
-            lines.seek(0, 2)
-            size = lines.tell()
-            lines.seek(0)
+            size = 0  # a pipe does not tell how much is to come
+            if lines.seekable():
+                size = lines.seek(0, 2)
+                lines.seek(0)
             count = _fill(lines, options.file, size)
     elif sys.stdin is None:
         raise EngineError("there is no input")

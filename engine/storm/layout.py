@@ -156,6 +156,8 @@ def _read_marks(entity: type[Any]) -> Marks:
         if field.storm not in _KINDS:
             raise TypeError(f"{label} is marked {field.storm!r}; there are {', '.join(map(repr, _KINDS))}")
         go = go_name(field.name)
+        if any(mark.index_name == INDEX + go.encode() for mark in indexed):
+            raise TypeError(f"{label} has the same index as another field: in Go both are called {go}")
         # What Go knows under a name of its own is no string or int to storm.
         key: Callable[[Any], bytes] = key_of if isinstance(field.codec, Integer) else _key_by_value
         if type(field.codec) is Text:

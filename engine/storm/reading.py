@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import boltpy
@@ -63,14 +63,18 @@ class ReadRecords(Generic[T]):
             raise RecordNotFound
         entry, index = self._entry(mark, value), self._index(mark)
         if not entry:
-            id_bytes = None
+            found: Iterable[bytes | None] = ()
         elif mark.unique:
-            id_bytes = index.get(entry)
+            found = [index.get(entry)]
         else:
-            id_bytes = next(iter(index.values(prefix=entry + SEPARATOR)), None)
-        if id_bytes is None:
-            raise RecordNotFound
-        return self._record(id_bytes)
+            found = index.values(prefix=entry + SEPARATOR)
+        for id_bytes in found:
+            if id_bytes is not None:
+                candidate = self._record(id_bytes)
+                # An entry of "a__b" begins like one of "a".
+                if mark.unique or mark.entry(candidate) == entry:
+                    return candidate
+        raise RecordNotFound
 
     def all(self, *, offset: int = 0, limit: int = -1, reverse: bool = False) -> Iterator[T]:
         """The records in the order of their keys; nothing if there is no bucket.
@@ -86,9 +90,11 @@ class ReadRecords(Generic[T]):
                 yield self._decode(key, value)
 
     def all_by_index(self, field: str, *, offset: int = 0, limit: int = -1, reverse: bool = False) -> Iterator[T]:
-        """The records in the order of an indexed field's bytes, then of their ids; arguments as for `all`.
+        """The records in the order of an index's keys: a field's bytes, two underscores, an id. Arguments: see `all`.
 
-        Records whose field is zero are in no index, and so not here. The id is its own index.
+        Records whose field is zero are in no index, and so not here. The id is its own index. Text that holds two
+        underscores makes storm's keys ambiguous: of the values "a" and "a__b" of the ids "b__c" and "c" only one is
+        listed. Numbers have no such trouble.
 
         Raises:
             RecordNotFound: There is no bucket, or the index names a record that is not there.

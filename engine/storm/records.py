@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import boltpy
 
-from ..errors import BadCounter, NoId, RecordExists, RecordNotFound, ZeroId
+from ..errors import BadCounter, NoId, PreconditionFailed, RecordExists, RecordNotFound, ZeroId
 from ..forms import inherited, with_fields
 from ..wire import encode, struct_of
 from .indexes import open_index
@@ -96,7 +97,8 @@ class Records(ReadRecords[T]):
         """Store a new record.
 
         Where the class counts its ids up and the record's is 0, it gets one that is greater than all before it. An id
-        that the record brings along moves the counter if it is greater.
+        that the record brings along moves the counter if it is greater. An id of text must be such that UTF-8 can hold
+        it: `save` stores others as Go does, under bytes that the record itself can not tell.
 
         Raises:
             RecordExists: There is one with the same id, or a unique field has the value of another record.
@@ -104,6 +106,7 @@ class Records(ReadRecords[T]):
             ZeroId, PreconditionFailed, OtherCodec, boltpy.BoltError: As `save`.
         """
         if not self._is_counted(record):
+            self._require_readable_id(record)
             self._store(record, new=True)
             return
         # A counter may be behind: ids that others brought along do not move it.
@@ -170,7 +173,7 @@ class Records(ReadRecords[T]):
         # A record that can not be read can be deleted where its key alone leads to all entries.
         old = self._decode(key, stored) if self._unique else None
         for mark in self._indexed:
-            entry = key if mark is self._id else mark.entry(old)
+            entry = key if mark is self._id else mark.entry(old) if mark.unique else None
             open_index(bucket, mark).drop(key, entry)
         bucket.delete(key)
 
@@ -186,6 +189,17 @@ class Records(ReadRecords[T]):
         if not self._marks.increment:
             raise ZeroId
         return True
+
+    def _require_readable_id(self, record: T) -> None:
+        own = getattr(record, self._id.name)
+        try:
+            if isinstance(own, str):
+                own.encode()
+        except UnicodeEncodeError:
+            label = self._id.label
+            shown = reprlib.repr(own)
+            message = f"{PreconditionFailed.TEXT}: {label} must be text that UTF-8 can hold, not {shown}"
+            raise PreconditionFailed(message, field=label) from None
 
     def _replaced(self, record: T) -> T:
         """The stored record that is about to be replaced."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EEXIST
+from errno import EEXIST, ELOOP
 from glob import escape
 from os import PathLike
 from pathlib import Path as FilePath
@@ -48,7 +48,10 @@ def new_file(path: str | PathLike[str]) -> Iterator[Filler]:
     After an error the target is as it was.
     """
     _require_vacant(path)
-    place = FilePath(path).resolve()
+    try:
+        place = FilePath(path).resolve()
+    except RuntimeError:  # so Python 3.11 and 3.12 say it
+        raise OSError(ELOOP, "too many levels of symbolic links", path) from None
     _clear_leftovers(place)
     with _folder_beside(place, path) as folder, boltpy.open(folder / _GROWING, no_sync=True) as db:
         filler = Filler(db)

@@ -263,3 +263,30 @@ def test_a_bucket_is_no_home_for_the_top_level(db: boltpy.DB) -> None:
         with pytest.raises(TypeError, match=r"Tx\.move_bucket"):
             outer.move_bucket(b"inner", None)
         assert outer.bucket(b"inner") is not None
+
+
+def chain(bucket: boltpy.Bucket, levels: int) -> None:
+    """Nest so many buckets in each other below `bucket`."""
+    for _ in range(levels):
+        bucket = bucket.create_bucket(b"x")
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_move_counts_the_levels_of_what_it_moves(db: boltpy.DB, committed: bool) -> None:
+    tx = db.begin(writable=True)
+    for name, levels in ((b"a", 149), (b"b", 149), (b"flat", 0)):
+        chain(tx.create_bucket(name), levels)
+    if committed:
+        tx.commit()
+        tx = db.begin(writable=True)
+    tx.move_bucket(b"a", None, bucket_at(tx, b"b", *[b"x"] * 149))
+    deepest = bucket_at(tx, b"b", *[b"x"] * 149, b"a", *[b"x"] * 149)
+    with pytest.raises(boltpy.BucketError, match="deeper than 300 levels"):
+        tx.move_bucket(b"flat", None, deepest)
+    tx.create_bucket(b"top")
+    with pytest.raises(boltpy.BucketError, match="cannot move bucket b'b': it would be nested deeper"):
+        tx.move_bucket(b"b", None, bucket_at(tx, b"top"))
+    tx.commit()
+    with db.view() as tx:
+        assert tx.inspect().key_n == 0
+        bucket_at(tx, b"b", *[b"x"] * 149, b"a", *[b"x"] * 149)

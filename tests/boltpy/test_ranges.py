@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import tracemalloc
 
 import pytest
 
@@ -215,3 +216,23 @@ def test_an_iterator_that_outlives_its_read_transaction_gives_no_bytes_of_a_reus
         seen.extend(value for _, value in running)
     assert len(seen) < 100
     assert {value[:3] for value in seen if value is not None} <= {b"old"}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("size_step", [0, 1])
+def test_large_values_are_copied_when_they_are_asked_for(db: boltpy.DB, size_step: int, reverse: bool) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many((b"%02d" % i, bytes(500_000 + size_step * i)) for i in range(40))
+    with db.view() as tx:
+        bucket = bucket_at(tx, b"b")
+        tracemalloc.start()
+        try:
+            for key, value in bucket.items(reverse=reverse):
+                assert len(value or b"") == 500_000 + size_step * int(key)
+            cursor = bucket.cursor()
+            item = cursor.last() if reverse else cursor.first()
+            while item is not None:
+                item = cursor.prev() if reverse else cursor.next()
+            assert tracemalloc.get_traced_memory()[1] < 6_000_000
+        finally:
+            tracemalloc.stop()

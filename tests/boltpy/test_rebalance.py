@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 
 import pytest
 from hypothesis import given
@@ -368,3 +369,21 @@ def test_whatever_is_deleted_the_rest_is_there_on_pages_that_are_not_small(
             assert tree.small_pages() == []
             with db.view() as tx:
                 assert list(tx.check()) == []
+
+
+@pytest.mark.parametrize("fill_percent", [-1.0, 0.0, 1e300])
+def test_a_fill_percent_beyond_its_range_counts_as_the_nearer_end_for_deletes_too(
+    open_db: OpenDB, fill_percent: float
+) -> None:
+    files = []
+    for number, used in enumerate((fill_percent, min(max(fill_percent, 0.1), 1.0))):
+        db = open_db(f"{number}.db", page_size=PAGE)
+        with db.update() as tx:
+            tx.create_bucket(b"b").put_many((b"%06d" % i, VALUE) for i in range(COUNT))
+        with db.update() as tx:
+            bucket = bucket_at(tx, b"b")
+            bucket.fill_percent = used
+            bucket.delete_many([b"%06d" % i for i in range(0, COUNT, 3)])
+        db.close()
+        files.append(FilePath(db.path).read_bytes())
+    assert files[0] == files[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
 import shlex
 import signal
@@ -168,6 +169,20 @@ class TestExportAndImport:
         export.write_text(printed("export", SMALL), encoding="utf-8")
         assert json.loads(printed("import", tmp_path / "copy.db", "-i", export, "--json")) == {"lines": 46}
         assert raw(tmp_path / "copy.db") == raw(SMALL)
+
+    def test_through_a_pipe_that_has_a_name(self, tmp_path: Path) -> None:
+        copy, pipe = tmp_path / "copy.db", tmp_path / "pipe"
+        os.mkfifo(pipe)
+        result = shell(f"{SH_COMMAND} export {SMALL} > {pipe} & {SH_COMMAND} import {copy} -i {pipe}")
+        assert (result.returncode, result.stdout, result.stderr) == (0, b"46 lines\n", b"")
+        assert raw(copy) == raw(SMALL)
+
+    @pytest.mark.parametrize("command", [f"export {SMALL} | {SH_COMMAND} import", f"check {SMALL} --repair"])
+    def test_a_link_to_itself_is_told_in_one_line(self, tmp_path: Path, command: str) -> None:
+        (tmp_path / "loop").symlink_to("loop")
+        result = shell(f"{SH_COMMAND} {command} {tmp_path}/loop")
+        assert result.returncode == 1
+        assert re.fullmatch(rb"gofer-db: .*loop.*: [Tt]oo many levels of symbolic links\n", result.stderr)
 
     def test_an_export_is_utf_8_whatever_the_output_is(self) -> None:
         command = [*COMMAND, "export", str(SMALL)]
