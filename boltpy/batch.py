@@ -56,9 +56,13 @@ class Batcher(Generic[TxT]):
             if len(self._waiting) >= self._max_size or self._max_delay <= 0:
                 full = self._take()
             elif self._timer is None:
-                self._timer = Timer(self._max_delay, self._timed_out, [update])
-                self._timer.daemon = True
-                self._timer.start()
+                timer = Timer(self._max_delay, self._timed_out, [update])
+                timer.daemon = True
+                try:
+                    timer.start()
+                    self._timer = timer
+                except RuntimeError:  # the system has no thread left: then nobody is waited for
+                    full = self._take()
         if full is not None:
             self._run(full, update)
         call.ended.wait()

@@ -1,6 +1,6 @@
 """The steps of a commit, in the order that makes it safe.
 
- 0 the first commit after opening: write the metas as they are, sync. What the system shows may not be on the disk
+ 0 the first commit after opening: write the meta that it builds on, sync. What the system shows may not be on the disk
  1 spill: merge the changes of all buckets into pages and write them, children first, to pages that are free
  2 lay out the freelist page: free and pending ids, and those that this commit frees
  3 grow the file, if the high-water mark rose
@@ -23,7 +23,7 @@ from .bucket_state import BucketState
 from .errors import CorruptError
 from .format import BUCKET_HEADER, NO_FREELIST, PAGE_HEADER, Pgid
 from .freelist import Allocation, Freelist, descending
-from .meta import META_PAGE_BYTES, Meta
+from .meta import Meta
 from .options import Options
 from .spill import spill
 from .storage import Storage
@@ -79,18 +79,19 @@ class Committer:
         self._merger = hot.new_merger(page_size)
         self.map_size = map_size
 
-    def settle(self) -> None:
+    def settle(self, meta: Meta) -> None:
         """Do step 0: make sure that the state that is in the file, and that a commit is to build on, is on the disk.
 
         A process that was killed before its last sync, or whose sync failed, leaves a meta that the system shows and
         the disk may not have. Pages that this meta calls free are in use by the one before it, and would be written
-        over. After a failed sync the system takes its pages for clean, hence the write.
+        over. After a failed sync the system takes its pages for clean and may forget them, hence the write, from
+        memory. The slot is the one that the next commit leaves alone.
 
         Raises:
             StorageError: Nothing was changed.
         """
-        for at in (0, self._page_size):
-            self._storage.write(at, self._storage.read(at, META_PAGE_BYTES))
+        slot = meta.txid % 2
+        self._storage.write(slot * self._page_size, meta.encode(slot))
         self._storage.sync()
 
     def write_pages(self, snapshot: Snapshot, root: BucketState, freelist: Freelist, allocation: Allocation) -> Meta:

@@ -23,6 +23,7 @@ from .errors import (
     DatabaseReadOnlyError,
     InvalidDatabaseError,
     MaxSizeReachedError,
+    StorageError,
     TxClosedError,
     TxError,
 )
@@ -71,8 +72,8 @@ class DB:
         # Set while the freelist and the meta are being changed. It stays set where an interrupt cut that off: then
         # the next transaction takes from the file what is true.
         self._in_doubt = False
-        # Whether the state that a commit builds on is known to be on the disk (or nobody asks, with no_sync).
-        self._is_settled = options.no_sync
+        # Whether the state that a commit builds on is known to be on the disk. With no_sync only `sync` asks.
+        self._is_settled = False
         self._stats = Stats()
         self._plain_buckets: set[Path] = set()
         self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
@@ -126,7 +127,7 @@ class DB:
             return False
         whole, found = new_database(page_size), self._storage.read(0, size)
         if found == whole:
-            return False
+            return True  # whether all of it is on the disk, and its name in the folder, is not known
         blocks = [slice(at, min(at + _SECTOR, size)) for at in range(0, size, _SECTOR)]
         return all(found[block] == whole[block] or not any(found[block]) for block in blocks)
 
@@ -208,7 +209,7 @@ class DB:
 
     def _take_what_is_in_the_file(self) -> None:
         """Go on after an interrupted commit: from it if its meta is in the file, else from the one before."""
-        self._is_settled = self.options.no_sync  # nobody may build on a meta that a power cut could take back
+        self._is_settled = False  # nobody may build on a meta that a power cut could take back
         if self._storage.size() != self._mapping.size:
             self._mapping = self._map()
         self._meta = newest(both_metas(self._mapping.map, self._page_size))
@@ -260,9 +261,8 @@ class DB:
         allocation = Allocation(freelist, self._meta.hwm, self._page_size, self.options.max_size)
         self._in_doubt = True
         try:
-            if not self._is_settled:
-                self._committer.settle()
-                self._is_settled = True
+            if not self._is_settled and not self.options.no_sync:
+                self._settle()
             meta = self._committer.write_pages(snapshot, root, freelist, allocation)
             mapping = self._mapping
             if meta.hwm * self._page_size > mapping.size:
@@ -316,11 +316,26 @@ class DB:
         """Make sure that everything committed is on the disk; of use with `no_sync`.
 
         Raises:
-            DatabaseNotOpenError: The DB was closed.
-            StorageError: The system failed to sync.
+            DatabaseNotOpenError: The DB was closed, or must be reopened.
+            StorageError: The system failed to sync. What was committed since the last sync may be on the disk or
+                not: the DB must be reopened, and with `no_sync` it may be damaged on the disk.
         """
         self._require_open()
-        self._storage.sync()
+        try:
+            if self._is_settled or self.read_only:
+                self._storage.sync()
+                return
+            with self._txs.lock:
+                if self._txs.writer_thread() != get_ident():
+                    self._txs.wait_for_writer()
+                self._settle()
+        except StorageError as error:
+            self._failure = f"a sync failed ({error})"
+            raise
+
+    def _settle(self) -> None:
+        self._committer.settle(self._meta)
+        self._is_settled = True
 
     def stats(self) -> Stats:
         """Return a copy of the counters and of the freelist's gauges (zeros without `statistics`)."""
@@ -364,10 +379,13 @@ class DB:
 
 def open_database(path: str, mode: int, options: Options) -> DB:
     """Open, lock and check a file, and return its DB; on any error the file is closed again."""
-    storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener)
-    try:
-        storage.lock(shared=options.read_only, timeout=options.timeout)
-        return DB(path, storage, options)
-    except BaseException:
-        storage.close()
-        raise
+    while True:
+        storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener)
+        try:
+            storage.lock(shared=options.read_only, timeout=options.timeout)
+            if options.opener is not None or storage.is_at_its_path():
+                return DB(path, storage, options)
+        except BaseException:
+            storage.close()
+            raise
+        storage.close()  # another file took its place while this one was waited for

@@ -135,6 +135,13 @@ class FileStorage:
         held = [other for other in _open_files if other._thread == get_ident() and other._pid == self._pid]
         return any(other._fd >= 0 and os.path.samestat(os.fstat(other._fd), mine) for other in held)
 
+    def is_at_its_path(self) -> bool:
+        """Return whether the path leads to this file: it may have been replaced or deleted since it was opened."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
     def size(self) -> int:
         """Return the file's length in bytes."""
         self._require_own_process()
@@ -242,7 +249,7 @@ def lock_memory(mapped: mmap) -> None:
 def sync_folder(path: str) -> None:
     """Make the entry of a new file durable in its folder, if the folder can be opened at all."""
     try:
-        fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:  # to make files in it needs less than to read it
         return
     try:
@@ -258,15 +265,18 @@ def taking_the_place_of(path: PathLike) -> Iterator[str]:
     The file is to be on the disk by then. A link is followed. A file that is there is locked meanwhile.
 
     Raises:
-        FileExistsError: The target is no regular file.
+        FileExistsError: The target is no regular file, or there was none and somebody has made one meanwhile.
         LockTimeoutError: Somebody has the target open as a database, and would go on in a file without a name.
     """
     place = os.path.realpath(path_text(path))
     beside = f"{place}.{os.getpid()}.{time.monotonic_ns()}.tmp"
-    with _locked(place, path_text(path)):
+    with _locked(place, path_text(path)) as is_there:
         try:
             yield beside
-            os.replace(beside, place)
+            if is_there:
+                os.replace(beside, place)
+            else:
+                _put_in_an_empty_place(beside, place)
         except BaseException as error:
             with suppress(OSError):
                 os.unlink(beside)
@@ -276,22 +286,36 @@ def taking_the_place_of(path: PathLike) -> Iterator[str]:
         sync_folder(place)
 
 
+def _put_in_an_empty_place(beside: str, place: str) -> None:
+    try:
+        os.link(beside, place)  # unlike a rename, it replaces nothing
+    except FileExistsError:
+        raise FileExistsError(EEXIST, "was made by somebody else meanwhile", place) from None
+    except OSError:  # a file system without hard links
+        os.rename(beside, place)
+    else:
+        os.unlink(beside)
+
+
 @contextmanager
-def _locked(path: str, name: str) -> Iterator[None]:
-    """Keep writers out of a file, if there is one: readers that have it open may go on with what they see."""
+def _locked(path: str, name: str) -> Iterator[bool]:
+    """Keep writers out of a file, and tell if there is one: readers that have it open may go on with what they see."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise FileExistsError(EEXIST, "exists and is no regular file", name)
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (FileNotFoundError, PermissionError):  # one that cannot be read can still be replaced
-        yield
+    except FileNotFoundError:
+        yield False
+        return
+    except PermissionError:  # it cannot be read, but can still be replaced
+        yield True
         return
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockTimeoutError(name, 0) from None
-        yield
+        yield True
     finally:
         os.close(fd)
 

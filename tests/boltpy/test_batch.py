@@ -208,3 +208,13 @@ def test_a_batch_inside_a_write_transaction_or_a_batch_is_an_error_and_no_deadlo
     with pytest.raises(boltpy.TxError, match="wait for itself"):
         db.batch(lambda outer: db.batch(lambda inner: None))
     db.batch(lambda tx: tx.create_bucket(b"c"))
+
+
+def test_without_a_thread_to_be_had_a_batch_runs_at_once(db: boltpy.DB, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(timer: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Timer.start", refuse)
+        assert db.batch(lambda tx: tx.create_bucket(b"b").put(b"k", b"v")) is None
+    assert db.batch(lambda tx: bucket_at(tx, b"b").get(b"k")) == b"v"

@@ -30,6 +30,12 @@ IMAGES = sized(c=500, py=260, deep=12_500)
 """Images for each of the eight ways to open a file."""
 
 
+def make(path: Path) -> None:
+    """Make a file with an empty commit. One without any would be made anew when it is opened."""
+    with boltpy.open(path, page_size=PAGE) as db, db.update():
+        pass
+
+
 class Survivor:
     """Opens what is left after a power cut, and counts."""
 
@@ -114,7 +120,7 @@ def test_a_power_cut_soon_after_a_kill_loses_no_more_than_the_kill_did(tmp_path:
     for seed in range(1_000):
         rng = random.Random(seed)
         path = tmp_path / f"{seed}.db"
-        boltpy.open(path, page_size=PAGE).close()
+        make(path)
         before, states = path.read_bytes(), [BucketModel()]
         with recording(path) as journal:
             for _ in range(4):
@@ -136,7 +142,7 @@ def test_after_a_failed_sync_nothing_is_built_on_what_the_disk_may_have_lost(tmp
     for seed in range(1_000):
         rng = random.Random(seed)
         path = tmp_path / f"{seed}.db"
-        boltpy.open(path, page_size=PAGE).close()
+        make(path)
         before, states = path.read_bytes(), [BucketModel()]
         with recording(path) as journal:
             journal.fail_sync = set(rng.sample(range(16), 4))
@@ -195,7 +201,7 @@ def test_a_power_cut_while_a_file_is_made_leaves_one_that_is_made_anew(tmp_path:
 def test_a_crash_after_a_crash_is_survived_too(tmp_path: Path) -> None:
     rng = random.Random(18)
     path, model = tmp_path / "a.db", BucketModel()
-    boltpy.open(path, page_size=PAGE).close()
+    make(path)
     survivor = Survivor(tmp_path)
     for _ in range(sized(c=25, py=10, deep=300)):
         before, new = path.read_bytes(), model.copy()
@@ -214,7 +220,7 @@ class TestNoSync:
 
     def unsynced(self, path: Path, rng: random.Random) -> tuple[Journal, bytes, list[BucketModel]]:
         """Commits that nobody waited for; the states that they left."""
-        boltpy.open(path, page_size=PAGE).close()
+        make(path)
         before, states = path.read_bytes(), [BucketModel()]
         with recording(path) as journal, boltpy.open(path, no_sync=True) as db:
             for _ in range(8):
@@ -241,7 +247,7 @@ class TestNoSync:
         self, tmp_path: Path, no_grow_sync: bool
     ) -> None:
         path = tmp_path / "a.db"
-        boltpy.open(path, page_size=PAGE).close()
+        make(path)
         with recording(path) as journal, boltpy.open(path, no_sync=True, no_grow_sync=no_grow_sync) as db:
             for _ in range(3):
                 with db.update() as tx:
@@ -265,7 +271,7 @@ class TestNoSync:
         path, survivor = tmp_path / "a.db", Survivor(tmp_path)
         for seed in range(sized(c=12, py=6, deep=300)):
             rng = random.Random(seed)
-            boltpy.open(path, page_size=PAGE).close()
+            make(path)
             before, model = path.read_bytes(), BucketModel()
             with recording(path) as journal, boltpy.open(path, no_sync=True) as db:
                 for _ in range(4):
