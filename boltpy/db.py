@@ -35,7 +35,7 @@ from .meta import decode as decode_meta
 from .open_txs import OpenTxs
 from .options import Options
 from .stats import Info, Stats, TxStats
-from .storage import FileStorage, Storage, lock_memory, sync_folder, system_page_size
+from .storage import Storage, lock_memory, sync_folder, system_page_size
 from .tree import Mapping, Snapshot
 from .tx import Tx
 
@@ -183,6 +183,7 @@ class DB:
         """
         if writable and self.read_only:
             raise DatabaseReadOnlyError
+        self._require_own_process()
         with self._txs.lock:
             if writable:
                 self._txs.wait_for_writer()
@@ -221,6 +222,11 @@ class DB:
         self._in_doubt = False
         self._log.info("%s: a commit was interrupted; the file holds txid %d", self.path, self._meta.txid)
 
+    def _require_own_process(self) -> None:
+        """Raise DatabaseNotOpenError in a forked child. It has none of its parent's threads and must wait for none."""
+        if not self._closing:
+            self._storage.size()
+
     def _require_open(self) -> None:
         if self._failure:
             raise DatabaseNotOpenError(f"database must be reopened: {self._failure}")
@@ -241,6 +247,7 @@ class DB:
         """
         if self.read_only:
             raise DatabaseReadOnlyError
+        self._require_own_process()
         with self._txs.lock:
             if self._txs.writer_thread() == get_ident():
                 raise TxError("this thread has a write transaction open already: it would wait for itself")
@@ -369,23 +376,16 @@ class DB:
         Waits until the transactions of other threads have ended; those of the calling thread are rolled back. From
         the moment of the call on, new transactions are refused.
         """
+        try:
+            self._require_own_process()
+        except DatabaseNotOpenError:
+            self._storage.close()
+            return
+        except StorageError:  # it can be closed all the same
+            pass
         with self._txs.lock:
             self._closing = True
             self._txs.end_all()
             vars(self).pop("_mapping", None)  # a second call, after an interrupted one, finds it gone
         self._storage.close()
         self._log.info("closed %s", self.path)
-
-
-def open_database(path: str, mode: int, options: Options) -> DB:
-    """Open, lock and check a file, and return its DB; on any error the file is closed again."""
-    while True:
-        storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener)
-        try:
-            storage.lock(shared=options.read_only, timeout=options.timeout)
-            if options.opener is not None or storage.is_at_its_path():
-                return DB(path, storage, options)
-        except BaseException:
-            storage.close()
-            raise
-        storage.close()  # another file took its place while this one was waited for

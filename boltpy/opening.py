@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Unpack
 
-from .db import DB, open_database
+from .db import DB
 from .options import OptionChanges, Options
-from .storage import PathLike, path_text
+from .storage import FileStorage, PathLike, path_text
 
 _NAMES = [field.name for field in fields(Options)]
 
@@ -33,4 +33,18 @@ def open(path: PathLike, *, mode: int = 0o600, options: Options | None = None, *
         raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(_NAMES)}")
     if not isinstance(options, Options | None):
         raise TypeError(f"options is {options!r}; it must be boltpy.Options(...), or the options come by keyword")
-    return open_database(path_text(path), mode, replace(options or Options(), **changes))
+    return _open_database(path_text(path), mode, replace(options or Options(), **changes))
+
+
+def _open_database(path: str, mode: int, options: Options) -> DB:
+    """Open, lock and check a file, and return its DB; on any error the file is closed again."""
+    while True:
+        storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener)
+        try:
+            storage.lock(shared=options.read_only, timeout=options.timeout)
+            if options.opener is not None or storage.is_at_its_path():
+                return DB(path, storage, options)
+        except BaseException:
+            storage.close()
+            raise
+        storage.close()  # another file took its place while this one was waited for

@@ -93,6 +93,43 @@ boltpy.open(sys.argv[1], timeout=0.05).close()
 """
 
 
+FORK_BESIDE_THREADS = """
+import os, signal, sys, threading, boltpy
+db = boltpy.open(sys.argv[1], timeout=1)
+begun, end = threading.Event(), threading.Event()
+def work():
+    with db.update() as tx, db._txs.lock:
+        begun.set()
+        end.wait()
+thread = threading.Thread(target=work)
+thread.start()
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)  # who waits for a thread that is not here waits for ever
+    for act in (db.begin, lambda: db.begin(writable=True), lambda: db.batch(lambda tx: None)):
+        try:
+            act()
+        except boltpy.DatabaseNotOpenError:
+            continue
+        os._exit(1)
+    db.close()
+    db.close()
+    os._exit(7)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+end.set()
+thread.join()
+db.close()
+assert code == 7, code
+"""
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent(db: boltpy.DB) -> None:
+    db.close()
+    command = [sys.executable, "-W", "ignore", "-c", FORK_BESIDE_THREADS, db.path]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], timeout=60)
+
+
 @pytest.mark.parametrize("what", ["exit", "drop", "roll back"])
 def test_a_fork_in_the_middle_of_a_transaction_leaves_the_parent_its_transaction_and_its_lock(
     db: boltpy.DB, what: str
