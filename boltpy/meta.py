@@ -97,6 +97,9 @@ def detect_page_size(read: Callable[[int, int], bytes], file_size: int) -> int:
     Args:
         read: `(offset, count) -> bytes` of the file.
         file_size: Bytes.
+
+    Raises:
+        StorageError: The system cannot read the file. To pass over that would end the process, once the map is read.
     """
     offsets = [0]
     size = MIN_PAGE_SIZE
@@ -104,8 +107,9 @@ def detect_page_size(read: Callable[[int, int], bytes], file_size: int) -> int:
         offsets.append(size)
         size *= 2
     for offset in offsets:
+        page = read(offset, META_PAGE_BYTES)
         try:
-            return decode(read(offset, META_PAGE_BYTES)).page_size
+            return decode(page).page_size
         except BoltError:
             continue
     return 0
