@@ -167,10 +167,9 @@ class Bucket(NestingBucket):
         if b"" in new or max(map(len, new)) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
             for key, value in new.items():
                 _check_sizes(key, value)
-        self._learn_from(len(new))
-        for key in () if self._plain else new:
-            if self._names_nested(key):
-                raise IncompatibleValueError(key, _A_BUCKET)
+        nested = self._nested_among(new)
+        if nested is not None:
+            raise IncompatibleValueError(nested, _A_BUCKET)
         if self._marked:
             self._forget_order()
         self._changes.update(new)
@@ -208,9 +207,9 @@ class Bucket(NestingBucket):
         """
         self._tx._require_writable()
         doomed = [bytes_of(key) for key in keys]
-        for key in () if self._plain else doomed:
-            if self._names_nested(key):
-                raise IncompatibleValueError(key, _A_BUCKET)
+        nested = self._nested_among(doomed)
+        if nested is not None:
+            raise IncompatibleValueError(nested, _A_BUCKET)
         for key in doomed:
             self.delete(key)
 

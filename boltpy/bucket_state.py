@@ -3,12 +3,13 @@
 A put must be refused at once where its key names a nested bucket, and looking that up costs more than the put. So
 each handle learns whether its bucket is *plain*, without any nested bucket: one made here is; one that gets many
 puts is scanned for them, a share at a time. Nobody else can write while the DB has the file's lock, so the DB
-remembers the plain buckets by their paths.
+remembers by their paths how far buckets were looked through.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
 from math import isfinite
 from mmap import mmap
 from types import MappingProxyType
@@ -24,11 +25,13 @@ from .stats import TxStats
 from .tree import LARGEST_BATCH, Snapshot
 
 Path = tuple[bytes, ...]
+# Up to and with which committed key a bucket was found to hold no nested ones. None: it is plain.
+PlainBuckets = dict[Path, bytes | None]
 
 # bolt sets no limit, but a commit takes a level of Python's stack for each level of nesting.
 MAX_NESTING = 300
 _FIRST_SCAN_PUTS = 32
-_SCANNED_ITEMS_PER_PUT = 256
+_SCANNED_ITEMS_PER_PUT = 32
 # Read-only, because all handles of read transactions and of ended ones share it.
 _NO_CHANGES = cast(Changes, MappingProxyType({}))
 
@@ -39,7 +42,7 @@ class BucketTx(Protocol):
     writable: bool
     _snapshot: Snapshot
     _freed: array[int]
-    _plain_buckets: set[Path]
+    _plain_buckets: PlainBuckets
     _stats: TxStats
     _open: bool
 
@@ -113,11 +116,12 @@ class BucketState:
             # Of committed items that changes hide, the first of some neighbours to the last; upwards and downwards.
             self._hidden: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
             self._touched = new  # to be written even without changes
-            self._plain = new or path in tx._plain_buckets
+            # b"": not looked through at all. No key is empty.
+            self._scanned_to: bytes | None = None if new else tx._plain_buckets.get(path, b"")
+            self._plain = self._scanned_to is None
             self._has_nested = False  # some were seen: there is no need to look for them again
             self._walks = 0
             self._asked = 0
-            self._scanned_to: bytes | None = None
             self._choose_fast()
 
     @property
@@ -177,6 +181,16 @@ class BucketState:
             self._learn_from(self._asked)
         return found is not None and bool(found.flags & BUCKET_ENTRY)
 
+    def _nested_among(self, keys: Collection[bytes]) -> bytes | None:
+        """Return a key that names a nested bucket now, None if there is none, and learn. One call for many keys."""
+        self._learn_from(len(keys))
+        if self._plain:
+            return None
+        committed = min(hot.places(self._tree, list(keys)), default=hot.MISSING) < hot.MISSING
+        if not committed and (not self._has_nested or self._changes.keys().isdisjoint(keys)):
+            return None
+        return next(filter(self._names_nested, keys), None)
+
     def _learn_from(self, puts: int) -> None:
         """Look for nested buckets, as far as is worth it for so many puts."""
         if not self._plain and not self._has_nested:
@@ -186,9 +200,9 @@ class BucketState:
         found: list[hot.Run] = []
         done = False
         while items > 0 and not found and not done:
-            how = hot.SCAN_BUCKETS | (hot.SCAN_EXCLUSIVE if self._scanned_to is not None else 0)
+            how = hot.SCAN_BUCKETS | (hot.SCAN_EXCLUSIVE if self._scanned_to else 0)
             share = min(items, LARGEST_BATCH)
-            found, self._scanned_to, done = hot.scan(self._tree, self._map, self._scanned_to, None, how, share)
+            found, self._scanned_to, done = hot.scan(self._tree, self._map, self._scanned_to or None, None, how, share)
             items -= share
         if found or Mark.NESTED in self._changes.values():
             self._has_nested = True
@@ -200,13 +214,14 @@ class BucketState:
         """Take note that a nested bucket is put here."""
         self._plain = False
         self._fast = None
-        self._tx._plain_buckets.discard(self._path)
+        self._tx._plain_buckets.pop(self._path, None)
         self._has_nested = True
 
-    def _tell_plain(self, found: set[Path]) -> None:
-        """Add the paths of this and all nested handles that have come to know that their bucket is plain."""
-        if self._plain and self._path not in self._tx._plain_buckets:
-            found.add(self._path)
+    def _tell_plain(self, found: PlainBuckets) -> None:
+        """Add what this and all nested handles have come to know."""
+        to = None if self._plain else self._scanned_to
+        if not self._has_nested and to != self._tx._plain_buckets.get(self._path, b""):
+            found[self._path] = to
         for child in self._children.values():
             child._tell_plain(found)
 

@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import NoReturn, TypeVar, cast
 
 from .batch import Batcher
-from .bucket_state import Path
+from .bucket_state import PlainBuckets
 from .check import Checker
 from .commit import Committer, map_size_for
 from .errors import (
@@ -75,7 +75,7 @@ class DB:
         # Whether the state that a commit builds on is known to be on the disk. With no_sync only `sync` asks.
         self._is_settled = False
         self._stats = Stats()
-        self._plain_buckets: set[Path] = set()
+        self._plain_buckets: PlainBuckets = {}
         self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
         self._page_size = self._prepare_file()
         self._mapping = self._map()
@@ -282,7 +282,7 @@ class DB:
                 self._in_doubt = False
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
-        plain: set[Path] = set()
+        plain: PlainBuckets = {}
         root._tell_plain(plain)
         try:
             self._committer.write_meta(meta, root)
@@ -298,8 +298,8 @@ class DB:
         self._learn(plain)
         self._log.debug("committed txid %d to %s", meta.txid, self.path)
 
-    def _learn(self, plain: set[Path]) -> None:
-        """Remember which buckets have no nested ones."""
+    def _learn(self, plain: PlainBuckets) -> None:
+        """Remember which buckets have no nested ones, as far as they were looked through."""
         if not plain:
             return
         if len(self._plain_buckets) > _KNOWN_PLAIN_LIMIT:

@@ -12,6 +12,7 @@ are joined already and branches list the remaining children. The merge then runs
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -88,23 +89,20 @@ class _Planner:
         """Return what is left of a branch; `weak` are the weak leaves below it, in key order."""
         node = _Branch(key, [page])
         items = page_items(page)
-        done = 0
-        for slot, item in enumerate(items):
-            start = done
-            if slot + 1 < len(items):
-                next_key = items[slot + 1].key
-                while done < len(weak) and weak[done].key < next_key:
-                    done += 1
-            else:
-                done = len(weak)
-            if start == done:
-                self._append_untouched(node, item)
-                continue
+        keys = [item.key for item in items]
+        slot = done = 0
+        while done < len(weak) and slot < len(keys):
+            before, slot = slot, max(bisect_right(keys, weak[done].key, slot) - 1, slot)
+            self._append_untouched(node, items[before:slot])
+            start, item, slot = done, items[slot], slot + 1
+            while done < len(weak) and (slot == len(keys) or weak[done].key < keys[slot]):
+                done += 1
             child = self._load(item.child)
             if child.is_leaf:
                 self._append(node, _Leaf(item.key, [child], weak[start].size, weak[start].item_count))
             else:
                 self._append(node, self.branch(item.key, child, weak[start:done]))
+        self._append_untouched(node, items[slot:])
         return node
 
     def _is_weak(self, node: _Node) -> bool:
@@ -126,14 +124,17 @@ class _Planner:
                 return
         parent.children.append(node)
 
-    def _append_untouched(self, parent: _Branch, item: Item) -> None:
-        last = parent.children[-1] if parent.children else None
-        if last is not None and not isinstance(last, Item) and self._is_weak(last):
+    def _append_untouched(self, parent: _Branch, items: list[Item]) -> None:
+        for i, item in enumerate(items):
+            last = parent.children[-1] if parent.children else None
+            if last is None or isinstance(last, Item) or not self._is_weak(last):
+                parent.children += items[i:]  # the first of them is not weak, so nothing else joins
+                return
             node = self._open(item)
             if _fit_one_page(last, node):
                 self._join(parent, last, node)
-                return
-        parent.children.append(item)
+            else:
+                parent.children.append(item)
 
     def _open(self, item: Item) -> _Node:
         """Return an untouched child as a node that can be joined."""
@@ -153,21 +154,21 @@ class _Planner:
             left.changed = True
             for child in right.children:
                 if isinstance(child, Item):
-                    self._append_untouched(left, child)
+                    self._append_untouched(left, [child])
                 else:
                     self._append(left, child)
 
-    def settle(self, node: _Node | Item) -> Pgid:
+    def settle(self, node: _Node) -> Pgid:
         """Make the images of a node and all below it, and return its page."""
-        if isinstance(node, Item):
-            return node.child
         first, *others = node.pages
         self.dropped += others
         if isinstance(node, _Leaf):
             if others:
                 self.overrides[first.pgid] = self._join_leaves([page.pgid for page in node.pages])
             return first.pgid
-        children = [Item(child.key, b"", 0, self.settle(child)) for child in node.children]
+        children = [
+            child if isinstance(child, Item) else Item(child.key, b"", 0, self.settle(child)) for child in node.children
+        ]
         if node.changed:
             self.overrides[first.pgid] = encode_page(first.pgid, False, children, node.size, first.pages - 1)
         return first.pgid
@@ -199,7 +200,7 @@ def plan(root: Pgid, weak: list[WeakLeaf], load: Load, join_leaves: JoinLeaves, 
             break
         top = top.children[0]
     gone = isinstance(top, _Branch) and top.is_empty
-    new_root = 0 if gone else planner.settle(top)
+    new_root = 0 if gone else top.child if isinstance(top, Item) else planner.settle(top)
     freed = array("Q")
     for page in planner.dropped:
         freed.extend(range(page.pgid, page.pgid + page.pages))

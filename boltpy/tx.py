@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from .bucket import Bucket
-from .bucket_state import Path
+from .bucket_state import Path, PlainBuckets
 from .check import Checker, Problem, page_type
 from .cursor import Cursor
 from .errors import (
@@ -43,7 +43,7 @@ class TxHost(Protocol):
     def info(self) -> Info:
         """Return facts about the open file."""
 
-    _plain_buckets: set[Path]
+    _plain_buckets: PlainBuckets
 
     def _commit(self, tx: Tx) -> None:
         """Write a transaction; on an error nothing of it is visible."""
@@ -132,8 +132,8 @@ class Tx:
     def _forget_below(self, path: Path) -> None:
         if not self._plain_buckets:
             return
-        stale = [known for known in self._plain_buckets if known[: len(path)] == path]
-        self._plain_buckets.difference_update(stale)
+        for known in [known for known in self._plain_buckets if known[: len(path)] == path]:
+            del self._plain_buckets[known]
 
     # -- buckets -------------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ __all__ = [
     "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_LIMIT", "Allocator",
     "BucketChanges", "Changes", "Found", "Map", "Merger", "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach",
     "detach", "find", "find_run", "fnv1a", "get", "get_many", "join_leaves", "mark_pages", "marked", "merge_ids",
-    "nested", "new_merger", "scan", "sorted_changes", "source", "store_ids", "tree",
+    "nested", "new_merger", "places", "scan", "sorted_changes", "source", "store_ids", "tree",
 ]  # fmt: skip
 
 
@@ -75,6 +75,7 @@ fnv1a: Callable[[bytes], int] = _read.fnv1a
 nested: Callable[[Tree, bytes], Tree | None] = _read.nested
 find: Callable[[Tree, bytes], Found | None] = _read.find
 get: Callable[[Tree, bytes, int], int] = _read.get
+places: Callable[[Tree, list[bytes]], list[int]] = _read.places
 get_many: Callable[[Tree, Map, list[bytes]], tuple[list[bytes | None], bool]] = _read.get_many
 scan: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
 mark_pages: Callable[[Tree, bytearray], int] = _read.mark_pages

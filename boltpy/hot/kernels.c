@@ -766,20 +766,20 @@ static bp_rank *radix_sort(bp_rank *a, bp_rank *b, uint64_t n)
 
 static void sort_items(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *b, uint64_t n)
 {
-    uint64_t skip = n ? items[0].klen : 0, sorted = 1;
-    for (uint64_t i = 1; i < n; i++) {
-        const bp_item *x = &items[i - 1], *y = &items[i];
-        if (sorted && compare(x->key, x->klen, y->key, y->klen) > 0)
-            sorted = 0;
-        if (y->klen < skip)
-            skip = y->klen;
-        for (uint64_t j = 0; j < skip; j++)
-            if (items[0].key[j] != y->key[j])
-                skip = j;
-    }
-    if (sorted) {
+    uint64_t sorted = 1;
+    for (const bp_item *x = items; sorted < n && compare(x->key, x->klen, x[1].key, x[1].klen) <= 0; x++)
+        sorted++;
+    if (sorted >= n) {
         memcpy(out, items, n * sizeof *out);
         return;
+    }
+    uint64_t skip = items[0].klen;
+    for (uint64_t i = 1; i < n; i++) {
+        if (items[i].klen < skip)
+            skip = items[i].klen;
+        for (uint64_t j = 0; j < skip; j++)
+            if (items[0].key[j] != items[i].key[j])
+                skip = j;
     }
     for (uint64_t i = 0; i < n; i++)
         a[i] = (bp_rank){prefix_at(&items[i], skip), i};

@@ -71,13 +71,23 @@ def nested(tree: Tree, name: bytes) -> Tree | None:
     return None
 
 
-def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
+def _get_each(tree: Tree, keys: list[bytes]) -> tuple[Any, Any]:
     n = len(keys)
     blob = b"".join(keys)
     out = not_cleared("int64_t[]", n)
     sum_ = ffi.new("bp_together *")
     if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", lengths(keys)), n, out, sum_):
         raise InvariantError("the lengths of the keys do not add up")
+    return out, sum_
+
+
+def places(tree: Tree, keys: list[bytes]) -> list[int]:
+    return cast("list[int]", ffi.unpack(_get_each(tree, keys)[0], len(keys))) if keys else []
+
+
+def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
+    n = len(keys)
+    out, sum_ = _get_each(tree, keys)
     size, complete = sum_.size, sum_.found == n
     if not n or not sum_.same or size < 1:
         return values_at(mapped, ffi.unpack(out, n) if n else []), complete

@@ -134,15 +134,20 @@ def get(tree: Tree, key: bytes, _size: int) -> int:
     return found.value_at * SIZE_LIMIT + found.vsize
 
 
+def places(tree: Tree, keys: list[bytes]) -> list[int]:
+    """Return what get() tells of each key."""
+    return [get(tree, key, len(key)) for key in keys]
+
+
 def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
     """Return the value of each key, None where get() tells no place; and whether it told one for all."""
-    found = values_at(mapped, [get(tree, key, len(key)) for key in keys])
+    found = values_at(mapped, places(tree, keys))
     return found, None not in found
 
 
-def values_at(mapped: Map, places: list[int]) -> list[bytes | None]:
+def values_at(mapped: Map, found: list[int]) -> list[bytes | None]:
     """Return the bytes at the places that get() told, None for what is none."""
-    split = [divmod(place, SIZE_LIMIT) for place in places]
+    split = [divmod(place, SIZE_LIMIT) for place in found]
     return [bytes(mapped[at : at + size]) if at >= 0 else None for at, size in split]
 
 

@@ -57,7 +57,7 @@ def reads(twin: Twin, image: Image, probes: list[bytes], length: int | None = No
     """What every way of reading answers."""
     view = View(twin, image, length=length)
     marks = bytearray(image.hwm // 8 + 1)
-    found: list[Any] = [twin.get_many(view.tree, image.data, probes)]
+    found: list[Any] = [twin.get_many(view.tree, image.data, probes), twin.places(view.tree, probes)]
     found += [outcome(partial(twin.mark_pages, view.tree, marks)), marks]
     found += [twin.get(view.tree, probe, len(probe)) for probe in probes]
     pgids = range(2, image.hwm)

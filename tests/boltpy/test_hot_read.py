@@ -117,6 +117,8 @@ def test_get_packs_place_and_size_or_says_why_not(twin: Twin) -> None:
     keys = [b"bucket", b"huge", b"none", b"k"]
     expected = [pure_read.IS_BUCKET, pure_read.ASK_FIND, pure_read.MISSING, packed]
     assert [twin.get(view.tree, key, len(key)) for key in keys] == expected
+    assert twin.places(view.tree, keys) == expected
+    assert twin.places(view.tree, []) == []
     assert twin.get_many(view.tree, image.data, [*keys, b"empty"]) == ([None, None, None, b"v", b""], False)
     assert twin.get_many(view.tree, image.data, [b"k", b"empty"]) == ([b"v", b""], True)
 
