@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from .format import ELEMENT_SIZE, HEADER_SIZE, MAX_PAGE_ITEMS, Pgid
 from .hot import WeakLeaf
-from .hot.pure_node import Item, encode_page, page_items, used_size
+from .hot.pure_node import Child, branch_children, encode_branch, used_size
 from .hot.raw_page import RawPage
 
 Load = Callable[[Pgid], RawPage]
@@ -62,16 +62,19 @@ class _Branch:
 
     key: bytes
     pages: list[RawPage]
-    children: list[_Node | Item] = field(default_factory=list)
+    children: list[_Node | Child] = field(default_factory=list)
     changed: bool = False
 
     @property
     def is_empty(self) -> bool:
         return not self.children
 
-    @property
-    def size(self) -> int:
-        return HEADER_SIZE + sum([ELEMENT_SIZE + len(child.key) for child in self.children])
+    def is_at_most(self, size: int) -> bool:
+        """Return whether it takes at most `size` bytes."""
+        left = size - HEADER_SIZE - ELEMENT_SIZE * len(self.children)
+        return left >= 0 and left >= sum(
+            [len(child[0] if isinstance(child, tuple) else child.key) for child in self.children]
+        )
 
 
 _Node = _Leaf | _Branch
@@ -88,27 +91,27 @@ class _Planner:
     def branch(self, key: bytes, page: RawPage, weak: Sequence[WeakLeaf]) -> _Branch:
         """Return what is left of a branch; `weak` are the weak leaves below it, in key order."""
         node = _Branch(key, [page])
-        items = page_items(page)
-        keys = [item.key for item in items]
+        items = branch_children(page)
+        keys = [first for first, _ in items]
         slot = done = 0
         while done < len(weak) and slot < len(keys):
             before, slot = slot, max(bisect_right(keys, weak[done].key, slot) - 1, slot)
             self._append_untouched(node, items[before:slot])
-            start, item, slot = done, items[slot], slot + 1
+            start, (first, pgid), slot = done, items[slot], slot + 1
             while done < len(weak) and (slot == len(keys) or weak[done].key < keys[slot]):
                 done += 1
-            child = self._load(item.child)
+            child = self._load(pgid)
             if child.is_leaf:
-                self._append(node, _Leaf(item.key, [child], weak[start].size, weak[start].item_count))
+                self._append(node, _Leaf(first, [child], weak[start].size, weak[start].item_count))
             else:
-                self._append(node, self.branch(item.key, child, weak[start:done]))
+                self._append(node, self.branch(first, child, weak[start:done]))
         self._append_untouched(node, items[slot:])
         return node
 
     def _is_weak(self, node: _Node) -> bool:
         if isinstance(node, _Leaf):
             return node.size <= self._limit or node.count <= 1
-        return node.changed and (node.size <= self._limit or len(node.children) <= 2)
+        return node.changed and (len(node.children) <= 2 or node.is_at_most(self._limit))
 
     def _append(self, parent: _Branch, node: _Node) -> None:
         if node.is_empty:
@@ -116,18 +119,18 @@ class _Planner:
             parent.changed = True
             return
         last = parent.children[-1] if parent.children else None
-        if last is not None and (self._is_weak(node) or (not isinstance(last, Item) and self._is_weak(last))):
-            left = self._open(last) if isinstance(last, Item) else last
+        if last is not None and (self._is_weak(node) or (not isinstance(last, tuple) and self._is_weak(last))):
+            left = self._open(last) if isinstance(last, tuple) else last
             if _fit_one_page(left, node):
                 parent.children[-1] = left
                 self._join(parent, left, node)
                 return
         parent.children.append(node)
 
-    def _append_untouched(self, parent: _Branch, items: list[Item]) -> None:
+    def _append_untouched(self, parent: _Branch, items: list[Child]) -> None:
         for i, item in enumerate(items):
             last = parent.children[-1] if parent.children else None
-            if last is None or isinstance(last, Item) or not self._is_weak(last):
+            if last is None or isinstance(last, tuple) or not self._is_weak(last):
                 parent.children += items[i:]  # the first of them is not weak, so nothing else joins
                 return
             node = self._open(item)
@@ -136,12 +139,13 @@ class _Planner:
             else:
                 parent.children.append(item)
 
-    def _open(self, item: Item) -> _Node:
+    def _open(self, untouched: Child) -> _Node:
         """Return an untouched child as a node that can be joined."""
-        page = self._load(item.child)
+        key, pgid = untouched
+        page = self._load(pgid)
         if page.is_leaf:
-            return _Leaf(item.key, [page], used_size(page), page.item_count)
-        return _Branch(item.key, [page], list(page_items(page)))
+            return _Leaf(key, [page], used_size(page), page.item_count)
+        return _Branch(key, [page], [*branch_children(page)])
 
     def _join(self, parent: _Branch, left: _Node, right: _Node) -> None:
         """Make `right` a part of its left neighbour."""
@@ -153,7 +157,7 @@ class _Planner:
         elif isinstance(left, _Branch) and isinstance(right, _Branch):
             left.changed = True
             for child in right.children:
-                if isinstance(child, Item):
+                if isinstance(child, tuple):
                     self._append_untouched(left, [child])
                 else:
                     self._append(left, child)
@@ -166,11 +170,9 @@ class _Planner:
             if others:
                 self.overrides[first.pgid] = self._join_leaves([page.pgid for page in node.pages])
             return first.pgid
-        children = [
-            child if isinstance(child, Item) else Item(child.key, b"", 0, self.settle(child)) for child in node.children
-        ]
+        children = [child if isinstance(child, tuple) else (child.key, self.settle(child)) for child in node.children]
         if node.changed:
-            self.overrides[first.pgid] = encode_page(first.pgid, False, children, node.size, first.pages - 1)
+            self.overrides[first.pgid] = encode_branch(first.pgid, children, first.pages - 1)
         return first.pgid
 
 
@@ -193,14 +195,14 @@ def plan(root: Pgid, weak: list[WeakLeaf], load: Load, join_leaves: JoinLeaves, 
         CorruptError: A page breaks the format.
     """
     planner = _Planner(load, join_leaves, limit)
-    top: _Node | Item = planner.branch(b"", load(root), weak)
+    top: _Node | Child = planner.branch(b"", load(root), weak)
     while isinstance(top, _Branch) and len(top.children) <= 1:
         planner.dropped += top.pages
         if not top.children:
             break
         top = top.children[0]
     gone = isinstance(top, _Branch) and top.is_empty
-    new_root = 0 if gone else top.child if isinstance(top, Item) else planner.settle(top)
+    new_root = 0 if gone else top[1] if isinstance(top, tuple) else planner.settle(top)
     freed = array("Q")
     for page in planner.dropped:
         freed.extend(range(page.pgid, page.pgid + page.pages))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from ..errors import LimitError
@@ -37,30 +38,52 @@ class Item(NamedTuple):
         return ELEMENT_SIZE + len(self.key) + len(self.value)
 
 
+Child = tuple[bytes, Pgid]  # of a branch: its first key, its page
+
+
 def page_items(page: RawPage) -> list[Item]:
     """Return all items of a page, checked."""
-    raw = bytes(page.map[page.at : page.at + page.size])
-    elements = raw[HEADER_SIZE : HEADER_SIZE + page.item_count * ELEMENT_SIZE]
+    if not page.is_leaf:
+        return [Item(key, b"", 0, child) for key, child in branch_children(page)]
+    raw, elements = _page_and_elements(page)
     items: list[Item] = []
     at = taken = HEADER_SIZE
-    if page.is_leaf:
-        for flags, pos, ksize, vsize in LEAF_ELEMENT.iter_unpack(elements):
-            value_at = at + pos + ksize
-            taken += ELEMENT_SIZE + ksize + vsize
-            if value_at + vsize > page.size or not ksize or taken > page.size:
-                page.element(len(items))  # says what is wrong with the element alone
-                raise corrupt(OVERLAP, page.pgid, len(items))
-            items.append(Item(raw[at + pos : value_at], raw[value_at : value_at + vsize], flags, 0))
-            at += ELEMENT_SIZE
-    else:
-        for pos, ksize, child in BRANCH_ELEMENT.iter_unpack(elements):
-            taken += ELEMENT_SIZE + ksize
-            if at + pos + ksize > page.size or not ksize or taken > page.size:
-                page.element(len(items))
-                raise corrupt(OVERLAP, page.pgid, len(items))
-            items.append(Item(raw[at + pos : at + pos + ksize], b"", 0, child))
-            at += ELEMENT_SIZE
+    for flags, pos, ksize, vsize in LEAF_ELEMENT.iter_unpack(elements):
+        value_at = at + pos + ksize
+        taken += ELEMENT_SIZE + ksize + vsize
+        if value_at + vsize > page.size or not ksize or taken > page.size:
+            page.element(len(items))  # says what is wrong with the element alone
+            raise corrupt(OVERLAP, page.pgid, len(items))
+        items.append(Item(raw[at + pos : value_at], raw[value_at : value_at + vsize], flags, 0))
+        at += ELEMENT_SIZE
     return items
+
+
+def branch_children(page: RawPage) -> list[Child]:
+    """Return the first key and the page of each child of a branch, checked."""
+    raw, elements = _page_and_elements(page)
+    starts = range(HEADER_SIZE, page.size, ELEMENT_SIZE)
+    children = [
+        (raw[start + pos : start + pos + ksize], child)
+        for start, (pos, ksize, child) in zip(starts, BRANCH_ELEMENT.iter_unpack(elements), strict=False)
+        if 0 < ksize <= page.size - start - pos
+    ]
+    if len(children) < page.item_count or _branch_size(children) > page.size:
+        taken = HEADER_SIZE
+        for i in range(page.item_count):
+            taken += ELEMENT_SIZE + page.element(i).ksize  # says what is wrong with the element alone
+            if taken > page.size:
+                raise corrupt(OVERLAP, page.pgid, i)
+    return children
+
+
+def _branch_size(children: list[Child]) -> int:
+    return HEADER_SIZE + ELEMENT_SIZE * len(children) + sum([len(key) for key, _ in children])
+
+
+def _page_and_elements(page: RawPage) -> tuple[bytes, bytes]:
+    raw = bytes(page.map[page.at : page.at + page.size])
+    return raw, raw[HEADER_SIZE : HEADER_SIZE + page.item_count * ELEMENT_SIZE]
 
 
 def used_size(page: RawPage) -> int:
@@ -100,16 +123,25 @@ def node_too_large() -> LimitError:
 
 def encode_page(pgid: Pgid, is_leaf: bool, items: list[Item], size: int, overflow: int = 0) -> bytes:
     """Return a page of `size` bytes as bolt lays it out: header, elements, then keys and values without gaps."""
-    out = bytearray(PAGE_HEADER.pack(pgid, LEAF if is_leaf else BRANCH, len(items), overflow))
+    if not is_leaf:
+        return encode_branch(pgid, [(item.key, item.child) for item in items], overflow).ljust(size, b"\0")
+    parts = [PAGE_HEADER.pack(pgid, LEAF, len(items), overflow)]
     pos = ELEMENT_SIZE * len(items)
-    for key, value, flags, child in items:
-        if is_leaf:
-            out += LEAF_ELEMENT.pack(flags, pos, len(key), len(value))
-        else:
-            out += BRANCH_ELEMENT.pack(pos, len(key), child)
+    for key, value, flags, _ in items:
+        parts.append(LEAF_ELEMENT.pack(flags, pos, len(key), len(value)))
         pos += len(key) + len(value) - ELEMENT_SIZE
-    out += b"".join([part for item in items for part in item[:2]])
-    return bytes(out.ljust(size, b"\0"))
+    parts += [part for item in items for part in item[:2]]
+    return b"".join(parts).ljust(size, b"\0")
+
+
+def encode_branch(pgid: Pgid, children: list[Child], overflow: int) -> bytes:
+    """Return a branch page, without what fills its last page."""
+    keys, pgids = [key for key, _ in children], [child for _, child in children]
+    sizes = list(map(len, keys))
+    # From each element to its key: past the elements that follow, and the keys before.
+    places = accumulate([size - ELEMENT_SIZE for size in sizes], initial=ELEMENT_SIZE * len(children))
+    header = PAGE_HEADER.pack(pgid, BRANCH, len(children), overflow)
+    return b"".join([header, *map(BRANCH_ELEMENT.pack, places, sizes, pgids), *keys])
 
 
 def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
