@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Lock, Timer
+from threading import Event, RLock, Timer
 from typing import Generic, TypeVar
 
 from .errors import TxError
@@ -24,6 +24,14 @@ class _Call(Generic[TxT]):
         self.alone = False
 
 
+def _end(calls: list[_Call[TxT]]) -> None:
+    """Let none of the calls that were taken wait for ever, should an interrupt have ended who ran them."""
+    for call in calls:
+        if not call.ended.is_set():
+            call.error = TxError("the batch was interrupted: whether it was committed is not known")
+            call.ended.set()
+
+
 class Batcher(Generic[TxT]):
     """Collects calls until there are enough of them or the delay is over, then runs them in one transaction.
 
@@ -35,7 +43,7 @@ class Batcher(Generic[TxT]):
         """Collect up to `max_size` calls, for `max_delay` seconds."""
         self._max_size = max_size
         self._max_delay = max_delay
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler may come by here while its thread holds it
         self._waiting: list[_Call[TxT]] = []
         self._timer: Timer | None = None
 
@@ -50,21 +58,17 @@ class Batcher(Generic[TxT]):
             BaseException: Whatever `fn` or the commit raised.
         """
         call = _Call(fn)
-        full: list[_Call[TxT]] | None = None
-        with self._lock:
-            self._waiting.append(call)
-            if len(self._waiting) >= self._max_size or self._max_delay <= 0:
-                full = self._take()
-            elif self._timer is None:
-                timer = Timer(self._max_delay, self._timed_out, [update])
-                timer.daemon = True
-                try:
-                    timer.start()
-                    self._timer = timer
-                except RuntimeError:  # the system has no thread left: then nobody is waited for
-                    full = self._take()
-        if full is not None:
-            self._run(full, update)
+        taken: list[_Call[TxT]] = []
+        try:
+            with self._lock:
+                self._waiting.append(call)
+                if self._is_full() or not self._has_timer(update):
+                    # Without a call, no interrupt (Ctrl-C) comes between: each is in one of both lists.
+                    taken, self._waiting = self._waiting, taken
+                    self._forget_timer()
+            self._run(taken, update)
+        finally:
+            _end(taken)
         call.ended.wait()
         if call.alone:
             self._run_alone(call, update)
@@ -72,30 +76,37 @@ class Batcher(Generic[TxT]):
             raise call.error
         return call.result
 
-    def _take(self) -> list[_Call[TxT]]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        calls, self._waiting = self._waiting, []
-        return calls
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= self._max_size or self._max_delay <= 0
+
+    def _has_timer(self, update: Update[TxT]) -> bool:
+        """Start a timer if there is none, and return whether there is one now."""
+        if self._timer is None:
+            timer = Timer(self._max_delay, self._timed_out, [update])
+            timer.daemon = True
+            try:
+                timer.start()
+            except RuntimeError:  # the system has no thread left: then nobody is waited for
+                return False
+            self._timer = timer
+        return True
+
+    def _forget_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _timed_out(self, update: Update[TxT]) -> None:
-        with self._lock:
-            calls = self._take()
-        if calls:
-            self._run(calls, update)
+        taken: list[_Call[TxT]] = []
+        try:
+            with self._lock:
+                self._timer = None
+                taken, self._waiting = self._waiting, taken
+            self._run(taken, update)
+        finally:
+            _end(taken)
 
     def _run(self, calls: list[_Call[TxT]], update: Update[TxT]) -> None:
-        """Run the calls, and let none of them wait for ever should an interrupt hit here."""
-        try:
-            self._run_together(calls, update)
-        finally:
-            for call in calls:
-                if not call.ended.is_set():
-                    call.error = TxError("the batch was interrupted: whether it was committed is not known")
-                    call.ended.set()
-
-    def _run_together(self, calls: list[_Call[TxT]], update: Update[TxT]) -> None:
         """Run the calls in one transaction, without those that raise, until one such transaction commits."""
         failed: _Call[TxT] | None = None
 
@@ -110,6 +121,8 @@ class Batcher(Generic[TxT]):
             failed = None
             try:
                 update(run_all)
+            except KeyboardInterrupt:  # it is meant for this thread, whoever's function it hit
+                raise
             except BaseException as error:  # noqa: BLE001  it is raised again, in the thread of its call
                 if failed is None:
                     # The commit failed, or the transaction could not begin: everybody's error.

@@ -9,10 +9,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from logging import Logger, getLogger
-from threading import get_ident
 from typing import NoReturn, TypeVar, cast
 
 from .batch import Batcher
+from .birth import prepare
 from .bucket_state import PlainBuckets
 from .check import Checker
 from .commit import Committer, map_size_for
@@ -21,8 +21,6 @@ from .errors import (
     CorruptError,
     DatabaseNotOpenError,
     DatabaseReadOnlyError,
-    InvalidDatabaseError,
-    MaxSizeReachedError,
     StorageError,
     TxClosedError,
     TxError,
@@ -30,12 +28,12 @@ from .errors import (
 from .format import NO_FREELIST
 from .freelist import Allocation, Freelist, decode, descending
 from .managed_tx import ManagedTx
-from .meta import META_PAGE_BYTES, both_metas, detect_page_size, new_database, newest
-from .meta import decode as decode_meta
+from .meta import both_metas, newest
 from .open_txs import OpenTxs
 from .options import Options
+from .ownership import this_thread
 from .stats import Info, Stats, TxStats
-from .storage import Storage, lock_memory, sync_folder, system_page_size
+from .storage import Storage, lock_memory
 from .tree import Mapping, Snapshot
 from .tx import Tx
 
@@ -43,7 +41,6 @@ T = TypeVar("T")
 
 _LAST_TXID = 2**63 - 1
 _KNOWN_PLAIN_LIMIT = 10_000
-_SECTOR = 512  # bytes that a disk writes at least, as a whole
 _silent = getLogger("boltpy.silent")
 _silent.disabled = True
 
@@ -72,12 +69,11 @@ class DB:
         # Set while the freelist and the meta are being changed. It stays set where an interrupt cut that off: then
         # the next transaction takes from the file what is true.
         self._in_doubt = False
-        # Whether the state that a commit builds on is known to be on the disk. With no_sync only `sync` asks.
-        self._is_settled = False
         self._stats = Stats()
         self._plain_buckets: PlainBuckets = {}
         self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
-        self._page_size = self._prepare_file()
+        # Settled: the state that a commit builds on is known to be on the disk. With no_sync only `sync` asks.
+        self._page_size, self._is_settled = prepare(storage, options)
         self._mapping = self._map()
         self._meta = newest(both_metas(self._mapping.map, self._page_size))
         if self._meta.hwm * self._page_size > self._mapping.size and not self.read_only:
@@ -94,42 +90,6 @@ class DB:
         if not self.read_only and self._meta.freelist == NO_FREELIST and not options.no_freelist_sync:
             self.begin(writable=True).commit()  # from now on the freelist is stored
         self._log.info("opened %s: %d bytes a page, txid %d", path, self._page_size, self._meta.txid)
-
-    def _prepare_file(self) -> int:
-        """Make a new database of an empty file, and return the file's page size."""
-        size = self._storage.size()
-        page_size = detect_page_size(self._storage.read, size)
-        if size == 0 or (not self.read_only and self._was_never_finished(page_size, size)):
-            if self.read_only:
-                raise InvalidDatabaseError(f"invalid database: {self.path} is empty")
-            page_size = page_size or self.options.page_size or system_page_size()
-            if self.options.max_size and 4 * page_size > self.options.max_size:
-                raise MaxSizeReachedError(4 * page_size, self.options.max_size)
-            self._storage.write(0, new_database(page_size))
-            self._storage.sync()
-            sync_folder(self.path)
-            self._is_settled = True
-            return page_size
-        if not page_size:
-            page_size = self.options.page_size or system_page_size()
-            if size < 2 * page_size:
-                decode_meta(self._storage.read(0, META_PAGE_BYTES))  # says what is wrong with it
-        if size < 2 * page_size:
-            raise InvalidDatabaseError(f"file size too small {size}: two pages of {page_size} bytes are the least")
-        return page_size
-
-    def _was_never_finished(self, page_size: int, size: int) -> bool:
-        """Return whether a full disk or a crash cut the making of this file short: nothing was ever committed to it.
-
-        A crash may have kept the length and lost any of the sectors, which then are zeros.
-        """
-        if not page_size or size > 4 * page_size:
-            return False
-        whole, found = new_database(page_size), self._storage.read(0, size)
-        if found == whole:
-            return True  # whether all of it is on the disk, and its name in the folder, is not known
-        blocks = [slice(at, min(at + _SECTOR, size)) for at in range(0, size, _SECTOR)]
-        return all(found[block] == whole[block] or not any(found[block]) for block in blocks)
 
     def _map(self) -> Mapping:
         mapping = Mapping(self._storage.map(self._storage.size(), self.options.mmap_flags))
@@ -173,10 +133,11 @@ class DB:
     def begin(self, writable: bool = False) -> Tx:
         """Begin a transaction that the caller ends with `commit()` or `rollback()`.
 
-        A write transaction waits for the one before it. A read transaction never waits.
+        A write transaction waits for the one before it. A read transaction never waits. A signal handler may begin one
+        at any moment; one that writes is refused while its own thread has one open, or is committing it.
 
         Raises:
-            DatabaseNotOpenError: The DB was closed, or must be reopened.
+            DatabaseNotOpenError: The DB was closed, or must be reopened, or belongs to the parent of this process.
             DatabaseReadOnlyError: A write transaction of a read-only DB.
             TxError: This thread has a write transaction open, and would wait for itself.
             CorruptError: The file has become shorter since it was opened.
@@ -184,21 +145,34 @@ class DB:
         if writable and self.read_only:
             raise DatabaseReadOnlyError
         self._require_own_process()
-        with self._txs.lock:
-            if writable:
-                self._txs.wait_for_writer()
-            self._require_open()
-            if self._storage.size() < self._mapping.size:
-                raise CorruptError(None, f"{self.path} was cut short while it was open")
-            if self._in_doubt and not self._txs.writer_thread():
-                self._take_what_is_in_the_file()
-            if writable:
-                self._prepare_to_write()
-            tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
-            self._txs.add(tx)
-            if not writable:
-                self._stats.tx_n += 1
+        tx: Tx | None = None
+        try:
+            with self._txs.lock:
+                while True:
+                    self._prepare_to_begin(writable)
+                    tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
+                    self._txs.add(tx)
+                    if tx._meta is self._meta:
+                        break
+                    tx._finish()  # a signal handler committed before anybody knew of it
+                if not writable:
+                    self._stats.tx_n += 1
             return tx
+        except BaseException:  # an interrupt (Ctrl-C): the caller will never see it
+            if tx is not None and tx._open:
+                tx._finish()
+            raise
+
+    def _prepare_to_begin(self, writable: bool) -> None:
+        if writable:
+            self._txs.wait_for_writer()
+        self._require_open()
+        if self._storage.size() < self._mapping.size:
+            raise CorruptError(None, f"{self.path} was cut short while it was open")
+        if self._in_doubt and not self._txs.writer_thread():
+            self._take_what_is_in_the_file()
+        if writable:
+            self._prepare_to_write()
 
     def _prepare_to_write(self) -> None:
         if self._meta.txid >= _LAST_TXID:
@@ -243,13 +217,19 @@ class DB:
         """Run `fn(tx)` in a write transaction that it shares with other threads' calls, and return its result.
 
         Waits up to `max_batch_delay` seconds for company. `fn` may run more than once, so it must not have effects
-        outside the transaction; what it raises rolls it back alone and is raised here.
+        outside the transaction; what it raises rolls it back alone and is raised here. An interrupt (Ctrl-C) leaves it
+        open whether `fn` was committed, or still will be; it ends this call only.
+
+        Raises:
+            TxError: The thread that ran this batch was interrupted: whether it was committed is not known. Or this
+                thread has a write transaction open, and would wait for itself.
+            BoltError: As `begin` and `Tx.commit`.
         """
         if self.read_only:
             raise DatabaseReadOnlyError
         self._require_own_process()
         with self._txs.lock:
-            if self._txs.writer_thread() == get_ident():
+            if self._txs.writer_thread() is this_thread():
                 raise TxError("this thread has a write transaction open already: it would wait for itself")
         return cast(T, self._batcher.run(fn, self._update_with))
 
@@ -333,7 +313,7 @@ class DB:
                 self._storage.sync()
                 return
             with self._txs.lock:
-                if self._txs.writer_thread() != get_ident():
+                if self._txs.writer_thread() is not this_thread():
                     self._txs.wait_for_writer()
                 self._settle()
         except StorageError as error:
@@ -375,6 +355,9 @@ class DB:
 
         Waits until the transactions of other threads have ended; those of the calling thread are rolled back. From
         the moment of the call on, new transactions are refused.
+
+        Raises:
+            TxError: A signal handler calls this in the middle of a commit of its thread. The DB stays open.
         """
         try:
             self._require_own_process()
@@ -384,6 +367,8 @@ class DB:
         except StorageError:  # it can be closed all the same
             pass
         with self._txs.lock:
+            if self._in_doubt and self._txs.writer_thread() is this_thread():
+                raise TxError("this thread is committing: close the database when that has ended")
             self._closing = True
             self._txs.end_all()
             vars(self).pop("_mapping", None)  # a second call, after an interrupted one, finds it gone

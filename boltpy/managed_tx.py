@@ -26,24 +26,31 @@ class ManagedTx:
     def __enter__(self) -> Tx:
         if self._tx is not None:
             raise TxError("this block has begun its transaction already: make one block for each transaction")
-        self._tx = self._begin(self._writable)
-        self._tx._managed = True
-        return self._tx
+        try:
+            tx = self._tx = self._begin(self._writable)
+            tx._managed = True
+            return tx
+        except BaseException:  # an interrupt (Ctrl-C): the block will not be entered
+            self._drop()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            if self._tx is not None and kind is None and self._writable:
+                self._tx._managed = False
+                self._tx.commit()
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Roll back, unless it has ended."""
         tx, self._tx = self._tx, None
-        if tx is None:
-            return
-        tx._managed = False
-        if kind is None and self._writable:
-            tx.commit()
-        elif tx._open:
-            tx.rollback()
+        if tx is not None and tx._open:
+            tx._finish()
 
     def __del__(self) -> None:
         # An interrupt (Ctrl-C) may hit between the end of the block and the first line of `__exit__`.
-        tx = getattr(self, "_tx", None)
-        if tx is not None and tx._open:
-            tx._finish()
+        if hasattr(self, "_tx"):
+            self._drop()

@@ -10,11 +10,12 @@ import gc
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from threading import Condition, RLock, get_ident
+from threading import Condition, RLock
 from typing import Protocol
 
 from .errors import TxError
 from .format import Txid
+from .ownership import leave_in_a_child, this_thread
 
 # How long to wait for a word before looking whether the one waited for is there at all.
 _LOOK_AGAIN_SECONDS = 0.25
@@ -25,7 +26,8 @@ class OpenTx(Protocol):
 
     writable: bool
     _open: bool
-    _thread: int
+    _thread: object
+    _why_closed: str
 
     @property
     def id(self) -> Txid:
@@ -38,7 +40,10 @@ class OpenTx(Protocol):
 class _Ticket:
     """A writer's place in the queue, for as long as it waits; it needs nobody to take it back."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "thread")
+
+    def __init__(self) -> None:
+        self.thread = this_thread()
 
 
 class OpenTxs:
@@ -49,10 +54,21 @@ class OpenTxs:
     """
 
     def __init__(self) -> None:
+        self._refs: dict[int, weakref.ref[OpenTx]] = {}
+        self._wait_for_nobody()
+        leave_in_a_child(self)
+
+    def _wait_for_nobody(self) -> None:
         self.lock = RLock()
         self._ended = Condition(self.lock)
-        self._refs: dict[int, weakref.ref[OpenTx]] = {}
         self._queue: deque[weakref.ref[_Ticket]] = deque()
+
+    def after_fork(self) -> None:
+        """End, in a forked child, what its parent has open: the parent's writers do not know of the child's readers."""
+        self._wait_for_nobody()
+        for tx in self:
+            tx._why_closed = "tx closed: the process was forked, and it belongs to the parent; open the file anew"
+            tx._finish()
 
     def __iter__(self) -> Iterator[OpenTx]:
         for key, ref in list(self._refs.items()):
@@ -80,14 +96,15 @@ class OpenTxs:
         """Return whether a read transaction is open, if a write transaction is."""
         return len(self._refs) > 1 and any(not tx.writable for tx in self)
 
-    def writer_thread(self) -> int:
-        """Return the thread whose write transaction is open; 0 if there is none."""
-        return next((tx._thread for tx in self if tx.writable), 0) if self._refs else 0
+    def writer_thread(self) -> object | None:
+        """Return the thread whose write transaction is open, as `this_thread` does; None if there is none."""
+        return next((tx._thread for tx in self if tx.writable), None) if self._refs else None
 
     def wait_for_writer(self) -> None:
         """Return when no write transaction is open and all who came before have had their turn.
 
-        The lock is released meanwhile.
+        The lock is released meanwhile. A signal handler that comes here while its thread waits takes that one's turn,
+        which could not come before the handler has ended.
 
         Raises:
             TxError: This thread has a write transaction open, and would wait for itself.
@@ -96,23 +113,25 @@ class OpenTxs:
             return
         ticket = _Ticket()
         self._queue.append(weakref.ref(ticket))
+        me = ticket.thread
         try:
             searched = False
-            while (thread := self.writer_thread()) or self._first_in_queue() is not ticket:
-                if searched and thread == get_ident():
+            while (thread := self.writer_thread()) or self._first_in_queue() is not me:
+                if searched and thread is me:
                     raise TxError("this thread has a write transaction open already: commit or roll it back first")
-                if thread == get_ident() or not (self._ended.wait(_LOOK_AGAIN_SECONDS) or searched):
+                if thread is me or not (self._ended.wait(_LOOK_AGAIN_SECONDS) or searched):
                     gc.collect()  # it may be one that nobody holds any more
                     searched = True
         finally:
             del ticket  # and with it the place in the queue
             self._ended.notify_all()
 
-    def _first_in_queue(self) -> _Ticket | None:
+    def _first_in_queue(self) -> object | None:
+        """Return the thread of the first writer in the queue."""
         while self._queue:
             ticket = self._queue[0]()
             if ticket is not None:
-                return ticket
+                return ticket.thread
             self._queue.popleft()
         return None
 
@@ -121,7 +140,7 @@ class OpenTxs:
         while True:
             tx = None
             for tx in self:
-                if tx._thread == get_ident():
+                if tx._thread is this_thread():
                     tx._finish()
             if tx is None:
                 return

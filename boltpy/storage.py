@@ -15,14 +15,14 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from errno import EEXIST
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
-from threading import get_ident
 from typing import BinaryIO, NoReturn, Protocol, TypeAlias
 
 from .errors import DatabaseNotOpenError, InvalidDatabaseError, LockTimeoutError, StorageError
 from .options import Opener
+from .ownership import leave_in_a_child, this_thread
 
 PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -65,6 +65,8 @@ _open_files: weakref.WeakSet[FileStorage] = weakref.WeakSet()
 class FileStorage:
     """A Storage on a file of the system."""
 
+    _fd = -1  # until it is open
+
     def __init__(self, path: str, *, mode: int, read_only: bool, opener: Opener | None = None) -> None:
         """Open `path`, creating it unless `read_only`.
 
@@ -74,21 +76,25 @@ class FileStorage:
         """
         self.path = path
         self._pid = os.getpid()
-        self._thread = 0  # the one that locked it
+        self._thread: object | None = None  # the one that locked it
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang. Regular files ignore it.
         flags = os.O_CLOEXEC | os.O_NONBLOCK | (os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
-        fd = (opener or os.open)(path, flags, mode)
-        if not isinstance(fd, int):
-            raise TypeError(f"the opener returned {fd!r}; it must return a file descriptor")
-        self._fd = fd
-        _open_files.add(self)
+        opened: list[int] = []
         try:
+            _open_into(opened, opener or os.open, path, flags, mode)
+            if not isinstance(opened[0], int):
+                raise TypeError(f"the opener returned {opened.pop()!r}; it must return a file descriptor")
+            self._fd = opened[0]
+            _open_files.add(self)
+            leave_in_a_child(self)
             kind = os.fstat(self._fd).st_mode
             if stat.S_ISDIR(kind):
                 raise IsADirectoryError(f"{path} is a directory")
             if not stat.S_ISREG(kind):
                 raise InvalidDatabaseError(f"invalid database: {path} is no regular file")
         except BaseException:
+            if opened:
+                self._fd = opened[0]
             self.close()
             raise
 
@@ -113,7 +119,7 @@ class FileStorage:
             if left <= 0:
                 raise LockTimeoutError(self.path, timeout or 0)
             time.sleep(min(_LOCK_POLL_SECONDS, left))
-        self._thread = get_ident()
+        self._thread = this_thread()
 
     def _try_lock(self, kind: int) -> bool:
         try:
@@ -132,7 +138,7 @@ class FileStorage:
 
     def _is_held_by_this_thread(self) -> bool:
         mine = os.fstat(self._fd)
-        held = [other for other in _open_files if other._thread == get_ident() and other._pid == self._pid]
+        held = [other for other in _open_files if other._thread is this_thread() and other._pid == self._pid]
         return any(other._fd >= 0 and os.path.samestat(os.fstat(other._fd), mine) for other in held)
 
     def is_at_its_path(self) -> bool:
@@ -160,9 +166,15 @@ class FileStorage:
     def map(self, size: int, flags: int) -> mmap:
         """Map the first `size` bytes, shared and read-only."""
         try:
-            if flags:
-                return mmap(self._fd, size, flags=MAP_SHARED | flags, prot=PROT_READ)
-            return mmap(self._fd, size, access=ACCESS_READ)
+            # A map keeps a duplicate of the descriptor that it is made with. One that has the lock would keep it for as
+            # long as a forked child lives, and nobody can close it there.
+            with ExitStack() as stack:
+                fd = self._fd
+                with suppress(OSError):  # a system without /proc
+                    fd = stack.enter_context(_opened(f"/proc/self/fd/{fd}", os.O_RDONLY))
+                if flags:
+                    return mmap(fd, size, flags=MAP_SHARED | flags, prot=PROT_READ)
+                return mmap(fd, size, access=ACCESS_READ)
         except (OSError, ValueError, OverflowError) as error:
             raise self._error("map", error) from error
 
@@ -201,7 +213,7 @@ class FileStorage:
         """Unlock and close."""
         if self._fd < 0:
             return
-        # Every mapping holds a duplicate of the descriptor, and with it the lock: unlock by name. A forked child shares
+        # A mapping may hold a duplicate of the descriptor, and with it the lock: unlock by name. A forked child shares
         # the lock with its parent and must leave it alone.
         if os.getpid() == self._pid:
             with suppress(OSError):
@@ -212,12 +224,17 @@ class FileStorage:
         except OSError as error:
             raise self._error("close", error) from error
 
+    def after_fork(self) -> None:
+        """Close in a forked child: the lock is there until the last one closes, and that is to be the parent."""
+        with suppress(StorageError):
+            self.close()
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # A copy would share the descriptor or the books, and close them a second time.
         raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
 
     def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0:
+        if self._fd >= 0:
             self.close()
             warnings.warn(f"database {self.path} was never closed", ResourceWarning, source=self, stacklevel=2)
 
@@ -248,14 +265,33 @@ def lock_memory(mapped: mmap) -> None:
 
 def sync_folder(path: str) -> None:
     """Make the entry of a new file durable in its folder, if the folder can be opened at all."""
-    try:
-        fd = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY | os.O_CLOEXEC)
-    except PermissionError:  # to make files in it needs less than to read it
-        return
-    try:
+    with ExitStack() as stack:
+        try:
+            fd = stack.enter_context(_opened(os.path.dirname(os.path.realpath(path)), os.O_RDONLY))
+        except PermissionError:  # to make files in it needs less than to read it
+            return
         os.fsync(fd)
+
+
+def _open_into(fds: list[int], opener: Opener, path: str, flags: int, mode: int) -> None:
+    """Open a file and add its descriptor to a list.
+
+    C does both in one call, so an interrupt (Ctrl-C) comes before or after; between opening and the assignment of what
+    comes back it would leave a descriptor that nobody knows.
+    """
+    fds.extend(map(opener, [path], [flags], [mode]))
+
+
+@contextmanager
+def _opened(path: str, flags: int, mode: int = 0) -> Iterator[int]:
+    """Open a file for the length of a block."""
+    fds: list[int] = []
+    try:
+        _open_into(fds, os.open, path, flags | os.O_CLOEXEC, mode)
+        yield fds[0]
     finally:
-        os.close(fd)
+        for fd in fds:
+            os.close(fd)
 
 
 @contextmanager
@@ -300,32 +336,30 @@ def _put_in_an_empty_place(beside: str, place: str) -> None:
 @contextmanager
 def _locked(path: str, name: str) -> Iterator[bool]:
     """Keep writers out of a file, and tell if there is one: readers that have it open may go on with what they see."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FileExistsError(EEXIST, "exists and is no regular file", name)
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        yield False
-        return
-    except PermissionError:  # it cannot be read, but can still be replaced
-        yield True
-        return
-    try:
+    with ExitStack() as stack:
+        try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise FileExistsError(EEXIST, "exists and is no regular file", name)
+            fd = stack.enter_context(_opened(path, os.O_RDONLY | os.O_NONBLOCK))
+        except FileNotFoundError:
+            yield False
+            return
+        except PermissionError:  # it cannot be read, but can still be replaced
+            yield True
+            return
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockTimeoutError(name, 0) from None
         yield True
-    finally:
-        os.close(fd)
 
 
 @contextmanager
 def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
     """Give a new file to write to; when the block ends well it is synced and takes the place of `path`."""
     with taking_the_place_of(path) as beside:
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(fd, "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with _opened(beside, flags, mode) as fd, os.fdopen(fd, "wb", closefd=False) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

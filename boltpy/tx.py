@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import RawIOBase
 from operator import index
-from threading import get_ident
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from .bucket import Bucket
@@ -26,6 +25,7 @@ from .errors import (
 from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
 from .freelist import stored_ids
 from .options import Options
+from .ownership import this_thread
 from .stats import BucketStructure, Info, PageInfo, TxStats
 from .storage import PathLike, replacing, same_file
 from .tree import Snapshot
@@ -60,6 +60,7 @@ class Tx:
 
     A transaction sees the database as it was when it began, for as long as it lives, whatever others commit. It and
     everything that it hands out (buckets, cursors, iterators, views) belong to one thread at a time and end with it.
+    In a forked child it has ended: every call raises TxClosedError there, and the parent keeps it.
 
     Attributes:
         writable: Whether it can change anything.
@@ -67,6 +68,7 @@ class Tx:
     """
 
     _open = False  # until it is whole
+    _why_closed = "tx closed"
 
     def __init__(self, db: TxHost, snapshot: Snapshot, *, writable: bool) -> None:
         self.db: Any = db  # a boltpy.DB, whose type stands on a higher floor
@@ -75,7 +77,7 @@ class Tx:
         self._snapshot = snapshot
         self._meta = snapshot.meta
         self._managed = False
-        self._thread = get_ident()
+        self._thread = this_thread()
         self._stats = TxStats()
         self._plain_buckets = db._plain_buckets
         self._freed = array("Q")
@@ -117,11 +119,10 @@ class Tx:
 
     def _require_open(self) -> None:
         if not self._open:
-            raise TxClosedError
+            raise TxClosedError(self._why_closed)
 
     def _require_writable(self) -> None:
-        if not self._open:
-            raise TxClosedError
+        self._require_open()
         if not self.writable:
             raise TxNotWritableError
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,24 +46,80 @@ def test_a_forked_child_that_closes_the_database_leaves_the_parent_its_lock(db: 
         boltpy.open(db.path, timeout=0.1)
 
 
+def refused_in_a_child(acts: list[Callable[[], object]], error: type[Exception]) -> int:
+    """Fork, and count in the child which of these are refused."""
+    child = os.fork()
+    if not child:
+        refused = 0
+        try:
+            for act in acts:
+                try:
+                    act()
+                except error as reason:
+                    refused += "forked" in str(reason) and "open the file anew" in str(reason)
+        finally:
+            os._exit(refused)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_forked_child_reads_nothing_of_a_transaction_that_its_parent_began(db: boltpy.DB, writable: bool) -> None:
+    """The parent's writer does not know of a reader in the child, and would write over its pages."""
+    with db.update() as tx:
+        nest = tx.create_bucket(b"b").create_bucket(b"n")
+        nest.put_many((b"%05d" % i, bytes(50)) for i in range(2000))
+    tx = db.begin(writable=writable)
+    bucket = bucket_at(tx, b"b", b"n")
+    view, cursor, items = bucket.get_view(b"00000"), bucket.cursor(), bucket.items()
+    assert view is not None
+    cursor.first()
+    next(items)
+    acts: list[Callable[[], object]] = [
+        lambda: tx.bucket(b"b"),
+        tx.inspect,
+        lambda: list(tx.check()),
+        lambda: tx.write_to(io.BytesIO()),
+        lambda: bucket.get(b"00001"),
+        lambda: bucket[b"00001"],
+        lambda: b"00001" in bucket,
+        lambda: bucket.get_many([b"00001"]),
+        lambda: list(bucket),
+        lambda: bucket.bucket(b"c"),
+        lambda: list(items),
+        cursor.last,
+        lambda: cursor.seek(b"01000"),
+        cursor.prev,
+    ]
+    assert refused_in_a_child(acts, boltpy.TxClosedError) == len(acts)
+    child = os.fork()
+    if not child:
+        try:
+            bytes(view)
+        except ValueError:  # it was released
+            os._exit(7)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert [bucket.get(b"00001"), cursor.next(), len(list(items)), len(view)] == [
+        bytes(50),
+        (b"00001", bytes(50)),
+        1999,
+        50,
+    ]
+    view.release()
+    tx.rollback()
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_can_neither_begin_nor_commit(db: boltpy.DB) -> None:
     with db.update() as tx:
         tx.create_bucket(b"b").put(b"k", b"parent")
     tx = db.begin(writable=True)
     bucket_at(tx, b"b").put(b"k", b"child")
-    acts: list[Callable[[], object]] = [db.begin, tx.commit, lambda: db.begin(writable=True), db.sync]
-    child = os.fork()
-    if not child:
-        refused = 0
-        try:
-            for act in acts:
-                with pytest.raises(boltpy.DatabaseNotOpenError, match="forked; open the file anew"):
-                    act()
-                refused += 1
-        finally:
-            os._exit(refused)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == len(acts)
+    acts: list[Callable[[], object]] = [db.begin, lambda: db.begin(writable=True), db.sync]
+    assert refused_in_a_child(acts, boltpy.DatabaseNotOpenError) == len(acts)
+    assert refused_in_a_child([tx.commit, tx.rollback], boltpy.TxClosedError) == 2
     tx.rollback()
     with db.view() as tx:
         assert bucket_at(tx, b"b").get(b"k") == b"parent"
@@ -74,12 +133,15 @@ tx = db.begin(writable=True)
 tx.bucket(b"b").put(b"k", b"parent")
 child = os.fork()
 if not child:
-    assert reader.bucket(b"b").get(b"k") == b"old"
     if sys.argv[2] == "drop":
         del tx, reader, db
     elif sys.argv[2] == "roll back":
-        tx.rollback()
-        reader.rollback()
+        for each in (tx, reader):
+            try:
+                each.rollback()
+            except boltpy.TxClosedError:
+                continue
+            os._exit(1)
     sys.exit(7)  # and all that an interpreter does at its end
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 try:
@@ -91,6 +153,41 @@ reader.rollback()
 db.close()
 boltpy.open(sys.argv[1], timeout=0.05).close()
 """
+
+
+OUTLIVED = """
+import os, sys, time, boltpy
+db = boltpy.open(sys.argv[1], timeout=1, read_only=sys.argv[2] == "shared")
+old = db.begin()
+if not db.read_only:
+    with db.update() as tx:
+        tx.create_bucket(b"large").put(b"k", bytes(5_000_000))
+new = db.begin()
+if not os.fork():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "shared"])
+def test_the_lock_of_a_killed_process_is_free_although_its_forked_child_lives(db: boltpy.DB, kind: str) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b")
+    db.close()
+    command = [sys.executable, "-W", "ignore", "-c", OUTLIVED, db.path, kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        try:
+            with pytest.raises(boltpy.LockTimeoutError):
+                boltpy.open(db.path, timeout=0.05)
+            parent.kill()
+            parent.wait()
+            boltpy.open(db.path, timeout=5).close()
+        finally:
+            parent.kill()
+            os.kill(child, signal.SIGKILL)
 
 
 FORK_BESIDE_THREADS = """
@@ -128,6 +225,73 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent(db: boltpy.DB) -> None
     db.close()
     command = [sys.executable, "-W", "ignore", "-c", FORK_BESIDE_THREADS, db.path]
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2], timeout=60)
+
+
+def in_a_thread_with_the_number(number: int, work: Callable[[], None]) -> bool:
+    """Run in a new thread, if the system gives it that number; whether it did."""
+    hit = []
+
+    def run() -> None:
+        if threading.get_ident() == number:
+            hit.append(True)
+            work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return bool(hit)
+
+
+def test_a_thread_does_not_own_what_an_ended_thread_with_its_number_left_open(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"k", b"v")
+    left: list[boltpy.Tx] = []
+    numbers: list[int] = []
+
+    def leave() -> None:
+        numbers.append(threading.get_ident())
+        left.append(db.begin(writable=True))
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    thread.join()
+    outcome: list[object] = []
+
+    def come() -> None:
+        threading.Timer(1, left[0].rollback).start()  # whoever has it now may end it: to wait for that is no deadlock
+        try:
+            with db.update() as tx:
+                outcome.append(bucket_at(tx, b"b").get(b"k"))
+        except boltpy.TxError as error:
+            outcome.append(error)
+
+    assert any(in_a_thread_with_the_number(numbers[0], come) for _ in range(100)), "the system gives each number once"
+    assert outcome == [b"v"]
+
+
+def test_close_waits_for_what_an_ended_thread_left_open_whatever_its_number(db: boltpy.DB) -> None:
+    left: list[boltpy.Tx] = []
+    numbers: list[int] = []
+
+    def leave() -> None:
+        numbers.append(threading.get_ident())
+        left.append(db.begin())
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    thread.join()
+    seen: list[bool] = []
+
+    def end() -> None:
+        seen.append(left[0]._open)
+        left[0].rollback()
+
+    def close() -> None:
+        threading.Timer(0.5, end).start()
+        db.close()
+
+    assert any(in_a_thread_with_the_number(numbers[0], close) for _ in range(100)), "the system gives each number once"
+    assert seen == [True]
 
 
 @pytest.mark.parametrize("what", ["exit", "drop", "roll back"])

@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files without ".py", below the package's folder.
 FLOORS = {
     "boltpy": (
-        "errors format stats changes hot/build",
+        "errors format stats changes ownership hot/build",
         "options batch open_txs hot/raw_page",
         "storage hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
         "meta spans rebalance",
-        "freelist tree check",
+        "freelist tree check birth",
         "bucket_state cursor",
         "ranges spill census",
         "nesting commit",
@@ -74,7 +74,7 @@ DOORS = {
     "ctypes": "",
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
-    "os": "boltpy/storage boltpy/hot/__init__ boltpy/compact_file boltpy/printing boltpy/cli engine/cli/output",
+    "os": "boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/printing boltpy/cli engine/cli/output",
     "struct": "boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     "importlib": "",
