@@ -17,10 +17,12 @@ from .bucket_state import PlainBuckets
 from .check import Checker
 from .commit import Committer, map_size_for
 from .errors import (
-    BoltError,
+    BucketError,
     CorruptError,
     DatabaseNotOpenError,
     DatabaseReadOnlyError,
+    InvariantError,
+    LimitError,
     StorageError,
     TxClosedError,
     TxError,
@@ -41,6 +43,8 @@ T = TypeVar("T")
 
 _LAST_TXID = 2**63 - 1
 _KNOWN_PLAIN_LIMIT = 10_000
+# What a commit is refused with at places where the freelist is whole.
+_REFUSALS = (StorageError, CorruptError, LimitError, BucketError, InvariantError)
 _silent = getLogger("boltpy.silent")
 _silent.disabled = True
 
@@ -152,15 +156,20 @@ class DB:
                     self._prepare_to_begin(writable)
                     tx = Tx(self, Snapshot(self._mapping, self._meta), writable=writable)
                     self._txs.add(tx)
+                    self._require_open()
                     if tx._meta is self._meta:
                         break
                     tx._finish()  # a signal handler committed before anybody knew of it
                 if not writable:
                     self._stats.tx_n += 1
             return tx
-        except BaseException:  # an interrupt (Ctrl-C): the caller will never see it
+        except BaseException as error:  # an interrupt (Ctrl-C), perhaps: the caller will never see the transaction
             if tx is not None and tx._open:
                 tx._finish()
+            if self._closing and isinstance(
+                error, AttributeError | StorageError
+            ):  # a signal handler has closed what was used here
+                raise DatabaseNotOpenError from error
             raise
 
     def _prepare_to_begin(self, writable: bool) -> None:
@@ -240,13 +249,15 @@ class DB:
     # -- commits -------------------------------------------------------------------------------------------------
 
     def _commit(self, tx: Tx) -> None:
+        if not tx._open:
+            raise TxClosedError  # a signal handler has closed the DB
         freelist, root, snapshot = self._freelist, tx._written_root, tx._snapshot
         if freelist is None or root is None:
             raise DatabaseReadOnlyError
         if tx._meta is not self._meta:
             raise TxClosedError("tx closed: an interrupt kept it from ending after its commit")
-        allocation = Allocation(freelist, self._meta.hwm, self._page_size, self.options.max_size)
         self._in_doubt = True
+        allocation = Allocation(freelist, self._meta.hwm, self._page_size, self.options.max_size)
         try:
             if not self._is_settled and not self.options.no_sync:
                 self._settle()
@@ -257,7 +268,8 @@ class DB:
             if self.options.strict:
                 self._check_strictly(Snapshot(mapping, meta), freelist, tx._freed)
         except BaseException as error:
-            if isinstance(error, BoltError | OSError):
+            # Any other may come from a signal handler, in the middle of a change that only the file tells about.
+            if isinstance(error, _REFUSALS):
                 freelist.undo(allocation)
                 self._in_doubt = False
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
@@ -266,7 +278,7 @@ class DB:
         root._tell_plain(plain)
         try:
             self._committer.write_meta(meta, root)
-        except Exception as error:
+        except StorageError as error:
             # The new meta may be in the file or not, and on the disk or not. Nobody must build on it unseen.
             self._failure = f"writing the meta page of txid {meta.txid} failed ({error})"
             self._log.error("%s: %s", self.path, self._failure)

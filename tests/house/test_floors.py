@@ -74,7 +74,8 @@ DOORS = {
     "ctypes": "",
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
-    "os": "boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/printing boltpy/cli engine/cli/output",
+    "os": "boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/printing boltpy/cli"
+    " engine/cli/output",
     "struct": "boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     "importlib": "",
