@@ -10,13 +10,16 @@ from errno import EEXIST
 from .compact import compact
 from .errors import BoltError, DatabaseError, LockTimeoutError
 from .opening import open as open_db
+from .opening import open_database
+from .options import Options
 from .storage import same_file, taking_the_place_of
 
 
 def compact_file(source: str, target: str, timeout: float) -> None:
     """Copy the database `source` into the new database `target`, with full pages.
 
-    The copy is made beside the target and renamed into place, so after a failure the target is as it was. It gets the
+    The copy is made beside the target and renamed into place, so after a failure the target is as it was; or the copy
+    is there, whole, if only the folder could not be synced afterwards: then a power cut may take it back. It gets the
     source's permissions, less the umask.
 
     Args:
@@ -36,7 +39,7 @@ def compact_file(source: str, target: str, timeout: float) -> None:
         _vacant(target, timeout),
         taking_the_place_of(target) as beside,
         # Nobody knows the new file yet: one sync at its end makes it as safe as one for each commit.
-        open_db(beside, mode=os.stat(source).st_mode & 0o777, no_sync=True, opener=_open_new) as new,
+        open_database(beside, os.stat(source).st_mode & 0o777, Options(no_sync=True), exclusive=True) as new,
     ):
         compact(old, new)
         new.sync()
@@ -60,7 +63,3 @@ def _vacant(path: str, timeout: float) -> Iterator[None]:
         if not vacant:
             raise FileExistsError(EEXIST, "exists and is not empty; compact makes a new file", path)
         yield
-
-
-def _open_new(path: str, flags: int, mode: int) -> int:
-    return os.open(path, flags | os.O_EXCL, mode)

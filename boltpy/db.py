@@ -148,9 +148,9 @@ class DB:
         """
         if writable and self.read_only:
             raise DatabaseReadOnlyError
-        self._require_own_process()
         tx: Tx | None = None
         try:
+            self._require_own_process()
             with self._txs.lock:
                 while True:
                     self._prepare_to_begin(writable)
@@ -238,7 +238,7 @@ class DB:
             raise DatabaseReadOnlyError
         self._require_own_process()
         with self._txs.lock:
-            if self._txs.writer_thread() is this_thread():
+            if self._txs.writes_in_this_thread():
                 raise TxError("this thread has a write transaction open already: it would wait for itself")
         return cast(T, self._batcher.run(fn, self._update_with))
 
@@ -379,7 +379,7 @@ class DB:
         except StorageError:  # it can be closed all the same
             pass
         with self._txs.lock:
-            if self._in_doubt and self._txs.writer_thread() is this_thread():
+            if self._in_doubt and self._txs.writes_in_this_thread():
                 raise TxError("this thread is committing: close the database when that has ended")
             self._closing = True
             self._txs.end_all()

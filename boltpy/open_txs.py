@@ -100,6 +100,12 @@ class OpenTxs:
         """Return the thread whose write transaction is open, as `this_thread` does; None if there is none."""
         return next((tx._thread for tx in self if tx.writable), None) if self._refs else None
 
+    def writes_in_this_thread(self) -> bool:
+        """Return whether this thread has a write transaction open that somebody still holds."""
+        if self.writer_thread() is this_thread():
+            gc.collect()
+        return self.writer_thread() is this_thread()
+
     def wait_for_writer(self) -> None:
         """Return when no write transaction is open and all who came before have had their turn.
 

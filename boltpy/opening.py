@@ -33,13 +33,18 @@ def open(path: PathLike, *, mode: int = 0o600, options: Options | None = None, *
         raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(_NAMES)}")
     if not isinstance(options, Options | None):
         raise TypeError(f"options is {options!r}; it must be boltpy.Options(...), or the options come by keyword")
-    return _open_database(path_text(path), mode, replace(options or Options(), **changes))
+    return open_database(path_text(path), mode, replace(options or Options(), **changes))
 
 
-def _open_database(path: str, mode: int, options: Options) -> DB:
-    """Open, lock and check a file, and return its DB; on any error the file is closed again."""
+def open_database(path: str, mode: int, options: Options, *, exclusive: bool = False) -> DB:
+    """Open, lock and check a file, and return its DB; on any error the file is closed again.
+
+    Args:
+        path, mode, options: As for `open`.
+        exclusive: Whether to refuse a path that leads to something already.
+    """
     while True:
-        storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener)
+        storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener, exclusive=exclusive)
         try:
             storage.lock(shared=options.read_only, timeout=options.timeout)
             if options.opener is not None or storage.is_at_its_path():

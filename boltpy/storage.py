@@ -67,11 +67,13 @@ class FileStorage:
 
     _fd = -1  # until it is open
 
-    def __init__(self, path: str, *, mode: int, read_only: bool, opener: Opener | None = None) -> None:
-        """Open `path`, creating it unless `read_only`.
+    def __init__(
+        self, path: str, *, mode: int, read_only: bool, opener: Opener | None = None, exclusive: bool = False
+    ) -> None:
+        """Open `path`, creating it unless `read_only`, and only if there is nothing if `exclusive`.
 
         Raises:
-            OSError: The system refuses (FileNotFoundError, PermissionError, ...).
+            OSError: The system refuses (FileNotFoundError, FileExistsError, PermissionError, ...).
             InvalidDatabaseError: It is a pipe, a device or a socket.
         """
         self.path = path
@@ -79,6 +81,7 @@ class FileStorage:
         self._thread: object | None = None  # the one that locked it
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang. Regular files ignore it.
         flags = os.O_CLOEXEC | os.O_NONBLOCK | (os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT)
+        flags |= os.O_EXCL if exclusive else 0
         opened: list[int] = []
         try:
             _open_into(opened, opener or os.open, path, flags, mode)

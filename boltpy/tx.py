@@ -200,6 +200,9 @@ class Tx:
             TxClosedError: It has ended already.
             MaxSizeReachedError, StorageError, CorruptError: Nothing was committed, the transaction has ended. If the
                 system failed while the last page was written, the DB must be reopened to see what it holds; it says so.
+
+        An interrupt (Ctrl-C) leaves the old or the new state, and the transaction ended; or open, if it came before the
+        first step.
         """
         self._require_open()
         if self._managed:
@@ -271,7 +274,8 @@ class Tx:
     def copy_file(self, path: PathLike, mode: int = 0o600) -> None:
         """Write a consistent copy of the database to `path`: on the disk, under its name, when this returns.
 
-        The copy is made beside its target and renamed into place, so the target is the old file or a whole copy.
+        The copy is made beside its target and renamed into place, so the target is the old file or a whole copy, also
+        after an error. (If only the folder could not be synced, the copy is there, and a power cut may take it back.)
 
         Args:
             path: Where to; a file that is there is replaced, a link is followed.

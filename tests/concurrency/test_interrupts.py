@@ -6,6 +6,9 @@ import gc
 import os
 import random
 import signal
+import threading
+import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -14,7 +17,9 @@ from pathlib import Path
 import pytest
 
 import boltpy
-from tests.concurrency.stepping import BytecodeInterrupt, Interrupt, ignoring_interrupted_finalizers, interrupt
+from boltpy.compact_file import compact_file
+from tests.boltpy.background import Background
+from tests.concurrency.stepping import PACKAGE, BytecodeInterrupt, Interrupt, ignoring_interrupted_finalizers, interrupt
 from tests.conftest import OpenDB
 from tests.models import bucket_at
 
@@ -136,6 +141,145 @@ def test_an_interrupt_at_any_step_of_opening_and_closing_keeps_no_lock(tmp_path:
         if not interrupt.raised:
             break
     assert step > 5
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("act", [write, write_by_hand, read])
+def test_an_interrupt_whose_traceback_is_kept_keeps_no_transaction(
+    open_db: OpenDB, act: Callable[[boltpy.DB, int], None]
+) -> None:
+    """Unless it hits the first instruction that ends a `with` block: no code could catch it there."""
+    db = open_db("a.db", no_sync=True)
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"number", b"0")
+    places = []
+    for step in range(1, 100_000):
+        kept = None
+        with ignoring_interrupted_finalizers(), BytecodeInterrupt(step) as interrupted:
+            try:
+                act(db, step)
+            except KeyboardInterrupt as error:
+                kept = error
+        if db.stats().open_tx_n:
+            places.append(place_of(kept))
+        try:
+            write(db, step)
+        except boltpy.TxError:
+            places.append(place_of(kept))
+        del kept
+        if not interrupted.raised:
+            break
+    assert step > 20
+    allowed = {"ManagedTx.__exit__", "ManagedTx._drop", "Tx._finish"} if act is read else {"ManagedTx.__exit__"}
+    assert set(places) <= allowed
+    assert len(places) <= len(allowed)
+
+
+def place_of(error: BaseException | None) -> str:
+    """The function that raised it."""
+    assert error is not None
+    trace = error.__traceback__
+    assert trace is not None
+    *_, (frame, _) = traceback.walk_tb(trace)
+    while not frame.f_code.co_filename.startswith(PACKAGE):
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return frame.f_code.co_qualname
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_bytecode_of_a_batch_leaves_nobody_waiting(open_db: OpenDB) -> None:
+    db = open_db("a.db", no_sync=True, max_batch_size=2, max_batch_delay=0.01)
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"number", b"0")
+    told = {"committed": 0, "interrupted": 0}
+    for step in range(1, 100_000):
+        other = Background(partial(db.batch, partial(put, b"other", step)))
+        while not db._batcher._waiting and other._thread.is_alive():
+            time.sleep(0)
+        with ignoring_interrupted_finalizers(), BytecodeInterrupt(step) as interrupted, suppress(KeyboardInterrupt):
+            db.batch(partial(put, b"number", step))
+        try:
+            other.result(10)
+            told["committed"] += 1
+            with db.view() as tx:
+                assert bucket_at(tx, b"b")[b"other"] == b"%d" % step
+        except boltpy.TxError as error:
+            assert "interrupted" in str(error)  # noqa: PT017
+            told["interrupted"] += 1
+        db.batch(partial(put, b"after", step))
+        if not interrupted.raised:
+            break
+    assert told["committed"] > 10
+    assert told["interrupted"] > 100
+
+
+def put(key: bytes, value: int, tx: boltpy.Tx) -> None:
+    bucket_at(tx, b"b").put(key, b"%d" % value)
+
+
+def test_an_interrupt_of_who_runs_a_batch_is_no_error_of_the_function_that_it_hits(open_db: OpenDB) -> None:
+    db = open_db("a.db", max_batch_size=2, max_batch_delay=3600.0)
+
+    def hit(tx: boltpy.Tx) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt  # as Ctrl-C, which comes in the main thread, whoever's function runs there
+
+    other = Background(lambda: db.batch(hit))
+    assert other.is_waiting()
+    with pytest.raises(KeyboardInterrupt):
+        db.batch(lambda tx: None)
+    with pytest.raises(boltpy.TxError, match="interrupted"):
+        other.result(10)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("act", ["open", "make", "copy", "compact"])
+def test_an_interrupt_at_any_bytecode_leaves_no_descriptor_and_no_half_of_a_file(
+    tmp_path: Path, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fdatasync", os.fstat)
+    monkeypatch.setattr("os.fsync", os.fstat)
+    path, target = tmp_path / "a.db", tmp_path / "b.db"
+    with boltpy.open(path) as db:
+        write_first(db)
+
+    def copy() -> None:
+        with boltpy.open(path, read_only=True) as db, db.view() as tx:
+            tx.copy_file(target)
+
+    acts: dict[str, Callable[[], object]] = {
+        "open": lambda: boltpy.open(path, timeout=1).close(),
+        "make": lambda: boltpy.open(target, timeout=1).close(),
+        "copy": copy,
+        "compact": lambda: compact_file(str(path), str(target), 1),
+    }
+    gc.collect()
+    before = descriptors()
+    for step in range(1, 100_000):
+        target.unlink(missing_ok=True)
+        with ignoring_interrupted_finalizers(), BytecodeInterrupt(step) as interrupted, suppress(KeyboardInterrupt):
+            acts[act]()
+        if descriptors() != before:
+            gc.collect()  # what dies in a circle, with its map
+        assert descriptors() == before
+        for name in [path, target] if target.exists() else [path]:
+            with boltpy.open(name, timeout=1) as db, db.view() as tx:
+                assert act == "make" or number(tx) == 1
+        if not interrupted.raised:
+            break
+    assert step > 20
+
+
+def write_first(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"number", b"1")
+
+
+def descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
