@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import InvalidDatabaseError, MaxSizeReachedError
-from .format import MAX_PAGE_SIZE, MIN_PAGE_SIZE
+from .format import HEADER_SIZE, MAX_PAGE_SIZE, MIN_PAGE_SIZE
 from .meta import META_PAGE_BYTES, decode, detect_page_size, new_database
 from .options import Options
 from .storage import Storage, sync_folder, system_page_size
@@ -36,7 +36,7 @@ def prepare(storage: Storage, options: Options) -> tuple[int, bool]:
         sync_folder(storage.path)
         return page_size, True
     if not page_size:
-        _require_a_meta(storage, size)
+        _require_a_meta(storage, options, size)
         page_size = options.page_size or system_page_size()
         if size < 2 * page_size:
             decode(storage.read(0, META_PAGE_BYTES))  # says what is wrong with it
@@ -48,23 +48,24 @@ def prepare(storage: Storage, options: Options) -> tuple[int, bool]:
 def _was_never_finished(storage: Storage, page_size: int, size: int) -> bool:
     """Return whether all that there is was written by the making of a database.
 
-    A crash may have kept the length and lost any of the sectors, which then are zeros. Where the whole is there, it is
-    not known whether it is on the disk, and its name in the folder.
+    A crash may have kept the length and lost any of the sectors, or the end of one, which then are zeros. Where the
+    whole is there, it is not known whether it is on the disk, and its name in the folder.
     """
     if size > _PAGES * page_size:
         return False
     whole, found = new_database(page_size), storage.read(0, size)
-    blocks = [slice(at, min(at + _SECTOR, size)) for at in range(0, size, _SECTOR)]
-    return all(found[block] == whole[block] or not any(found[block]) for block in blocks)
+    sectors = [slice(at, min(at + _SECTOR, size)) for at in range(0, size, _SECTOR)]
+    return all(whole[sector].startswith(found[sector].rstrip(b"\0")) for sector in sectors)
 
 
-def _require_a_meta(storage: Storage, size: int) -> None:
+def _require_a_meta(storage: Storage, options: Options, size: int) -> None:
     """Raise InvalidDatabaseError if the file is what a new one can be in which neither meta has come to be."""
-    page_size = size // _PAGES
-    if size % _PAGES or not MIN_PAGE_SIZE <= page_size <= MAX_PAGE_SIZE or any(storage.read(0, META_PAGE_BYTES)):
+    begin = storage.read(0, HEADER_SIZE)
+    if not new_database(MIN_PAGE_SIZE).startswith(begin.rstrip(b"\0")):
         return
-    if _was_never_finished(storage, page_size, size):
-        raise InvalidDatabaseError(
-            f"invalid database: {storage.path} has no meta page and no data, as a file whose making a crash cut short;"
-            " if it was a new one, delete it and open it again"
-        )
+    for page_size in (size // _PAGES, options.page_size or system_page_size()):
+        if MIN_PAGE_SIZE <= page_size <= MAX_PAGE_SIZE and _was_never_finished(storage, page_size, size):
+            raise InvalidDatabaseError(
+                f"invalid database: {storage.path} has no whole meta page and no data, as a file whose making a crash"
+                " cut short; if it was a new one, delete it and open it again"
+            )

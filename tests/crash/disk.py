@@ -245,14 +245,24 @@ class Disk:
         if self._last is not None:
             # Sectors are whole on any disk of today. A meta must bear it all the same, and is in the first 80 bytes.
             data = self._last.data
-            yield self._torn(self._last, rng.randrange(min(len(data), 80)))
-            yield self._torn(self._last, rng.randrange(len(data)))
+            for count in (rng.randrange(min(len(data), 80)), rng.randrange(len(data))):
+                yield self._torn(self._last, count, longer=True)
+                if self._lengths and self._lengths[-1][0] == self._number:
+                    yield self._torn(self._last, count, longer=False)
 
-    def _torn(self, write: Write, count: int) -> bytes:
-        """All that was written, but of the last write the first bytes only."""
-        image = bytearray(self.image(lambda number, _: number != self._number))
-        end = min(write.offset + count, len(image))
-        image[write.offset : end] = write.data[: max(0, end - write.offset)]
+    def _torn(self, write: Write, count: int, *, longer: bool) -> bytes:
+        """All that was written, but of the last write the first bytes only.
+
+        Args:
+            write: The last event.
+            count: Bytes of it.
+            longer: Whether a file that it makes longer has its new length, with zeros behind, or ends with those bytes.
+        """
+        image = bytearray(self.image(lambda number, sector: number != self._number or (longer and sector < 0)))
+        end = write.offset + count
+        if not longer:
+            image = image.ljust(end, b"\0")
+        image[write.offset : end] = write.data[:count]
         return bytes(image)
 
     def _keepers(self, rng: random.Random, more: int) -> Iterator[Keep]:

@@ -185,8 +185,8 @@ def test_a_power_cut_while_a_file_is_made_leaves_one_that_is_made_anew(tmp_path:
         path.write_bytes(left.image)
         try:
             db = boltpy.open(path, page_size=page_size, no_sync=True)
-        except boltpy.InvalidDatabaseError:
-            assert not any(left.image[at] for at in (16, page_size + 16) if at < len(left.image))
+        except boltpy.InvalidDatabaseError as error:
+            assert "delete it and open it again" in str(error)  # noqa: PT017
             refused += 1
             continue
         with db:
@@ -272,16 +272,47 @@ class TestNoSync:
         for seed in range(sized(c=12, py=6, deep=300)):
             rng = random.Random(seed)
             make(path)
-            before, model = path.read_bytes(), BucketModel()
+            before, states = path.read_bytes(), [BucketModel()]
             with recording(path) as journal, boltpy.open(path, no_sync=True) as db:
-                for _ in range(4):
-                    with db.update() as tx:
-                        change(tx, model, rng)
-                db.sync()
-                journal.note(Acknowledged(1))
-            *_, last = remains(journal.events, before, 2 * PAGE, rng, 1)
-            survivor.opens(last, [BucketModel(), model])
+                for _ in range(3):
+                    for _ in range(rng.randrange(1, 4)):
+                        states.append(states[-1].copy())
+                        journal.note(Begun(len(states) - 1))
+                        with db.update() as tx:
+                            change(tx, states[-1], rng)
+                    db.sync()
+                    journal.note(Acknowledged(len(states) - 1))
+            for number, event in enumerate(journal.events):
+                if isinstance(event, Acknowledged):
+                    *_, last = remains(journal.events[: number + 1], before, 2 * PAGE, rng, 1)
+                    survivor.opens(Remains(last.image, event.state, event.state), states)
             path.unlink()
+
+    def test_a_session_with_syncs_after_one_without_is_safe_from_its_first_sync_on(self, tmp_path: Path) -> None:
+        """Its first commit makes sure of what it found, before it writes over any page."""
+        survivor, images = Survivor(tmp_path), sized(c=500, py=200, deep=10_000)
+        for seed in range(1_000):
+            path, rng = tmp_path / f"{seed}.db", random.Random(seed)
+            _, before, states = self.unsynced(path, rng)
+            found, before = len(states) - 1, path.read_bytes()
+            with recording(path) as journal, boltpy.open(path) as db:
+                for number in range(found + 1, found + 4):
+                    states.append(states[-1].copy())
+                    journal.note(Begun(number))
+                    with db.update() as tx:
+                        change(tx, states[-1], rng)
+                    journal.note(Acknowledged(number))
+            writes = [event for event in journal.events if isinstance(event, Write | Sync)]
+            assert [type(event) for event in writes[:2]] == [Write, Sync]
+            assert isinstance(writes[0], Write)
+            assert writes[0].offset < 2 * PAGE, "the first thing that is written is a meta"
+            for left in remains(journal.events, before, 2 * PAGE, rng, 2):
+                survivor.opens(Remains(left.image, left.oldest or found, left.newest or found), states)
+            path.unlink()
+            if survivor.tried >= images:
+                break
+        assert survivor.tried >= images
+        assert survivor.old > 20
 
 
 def test_nothing_of_an_uncommitted_transaction_reaches_the_file(open_db: OpenDB) -> None:
