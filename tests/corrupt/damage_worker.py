@@ -1,11 +1,11 @@
 """Opens damaged copies of one file and uses them in every way; run as a process of its own by `surviving`.
 
-Usage: python -m tests.corrupt.damage_worker FILE SCRATCH_FOLDER
+Usage: python -m tests.corrupt.damage_worker FILE SCRATCH_FOLDER USE...
 
-FILE is a sound database. Standard input has one `Mutation` a line. Each is announced on standard output before it is
-tried, so that the parent knows which one was fatal. Anything but a sound result or a BoltError ends the process with a
-traceback; so does, with MemoryError, more memory than a small multiple of what the sound file takes. One that takes too
-long ends it with SIGPROF.
+FILE is a sound database, USE a method of `Uses`. Standard input has one `Mutation` a line. Each is announced on
+standard output before it is tried, so that the parent knows which one was fatal. Anything but a sound result or a
+BoltError ends the process with a traceback; so does, with MemoryError, more memory than a small multiple of what the
+sound file takes. One that takes too long ends it with SIGPROF.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def main() -> None:
         damaged = Mutation.parse(line).apply(sound)
         path.write_bytes(damaged)
         with timed():
-            for use in (uses.read, uses.compact, uses.command, uses.write):
+            for use in (getattr(uses, name) for name in sys.argv[3:]):
                 with contextlib.suppress(boltpy.BoltError):
                     use(path)
                 assert use == uses.write or path.read_bytes() == damaged, "reading changed the file"

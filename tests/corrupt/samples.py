@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import boltpy
 
 PAGE = 1024
+LARGE_VALUE = b"large " * 180
 
 
 def small_database(path: Path) -> Path:
@@ -16,6 +18,27 @@ def small_database(path: Path) -> Path:
         nest = tx.create_bucket(b"n")
         nest.put(b"overflow", bytes(1100))
         nest.create_bucket(b"i").put(b"k", b"v")
+    return path
+
+
+def smallest_database(path: Path) -> Path:
+    """Of each kind one, on few bytes: a branch with three leaves, an overflow page, an inline bucket, a freelist."""
+    with boltpy.open(path, page_size=PAGE) as db:
+        with db.update() as tx:
+            bucket = tx.create_bucket(b"d")
+            bucket.fill_percent = 0.1
+            bucket.put_many((b"%02d" % i, bytes([i]) * 20) for i in range(30))
+            nest = tx.create_bucket(b"n")
+            nest.put(b"overflow", LARGE_VALUE)
+            nest.create_bucket(b"i").put(b"k", b"v")
+        with db.update() as tx:
+            again = tx.bucket(b"d")
+            assert again is not None
+            again.fill_percent = 0.1
+            again.delete_many([b"%02d" % i for i in range(6, 27)])
+        with db.view() as tx:
+            size = tx.size
+    os.truncate(path, size)
     return path
 
 

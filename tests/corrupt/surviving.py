@@ -12,13 +12,16 @@ from tests.corrupt.mutations import Mutation
 ROOT = Path(__file__).parents[2]
 
 
-def survive(path: Path, mutations: Iterable[Mutation]) -> int:
+ALL_USES = ("read", "compact", "command", "write")
+
+
+def survive(path: Path, mutations: Iterable[Mutation], uses: tuple[str, ...] = ALL_USES) -> int:
     """Use the sound file at `path` with each damage; how many there were. Fails with the first fatal one."""
     orders = [str(mutation) for mutation in mutations]
     scratch = path.with_name(path.name + " damaged")
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.corrupt.damage_worker", str(path), str(scratch)],
+        [sys.executable, "-m", "tests.corrupt.damage_worker", str(path), str(scratch), *uses],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
