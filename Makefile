@@ -23,7 +23,7 @@ test: build
 # drawn afresh each time: for a night, not for each change.
 deep: build
 	HYPOTHESIS_PROFILE=deep BOLTPY_DEEP=1 $(BIN)/python -m pytest -n auto --timeout=0 \
-		tests/property tests/crash tests/corrupt tests/concurrency tests/interop/test_kills.py
+		tests/property tests/crash tests/corrupt tests/concurrency tests/interop/test_kills.py tests/interop/test_soak.py
 
 # The kernels and hostile files with the extension under AddressSanitizer and UBSan.
 sanitize: build
