@@ -327,6 +327,7 @@ class DB:
             with self._txs.lock:
                 if self._txs.writer_thread() is not this_thread():
                     self._txs.wait_for_writer()
+                    self._require_open()
                 self._settle()
         except StorageError as error:
             self._failure = f"a sync failed ({error})"

@@ -78,9 +78,11 @@ def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[
         # Nothing is caught from here on: leaving a generator in the middle costs more inside a `try`.
         if len(runs) * UNPACK_FROM < count or has_large(runs):
             for run in runs:
-                if not tx._open:
-                    bucket._require_open()
-                yield pairs_of(mapped, run, reverse)
+                # A run that is long is copied at once; the items of a short one, which may be large, when they are due.
+                for part in (run,) if run[1] >= UNPACK_FROM else _one_by_one(run, reverse):
+                    if not tx._open:
+                        bucket._require_open()
+                    yield pairs_of(mapped, part, reverse)
         else:
             for i in range(0, len(runs), _SHORT_RUNS):
                 if not tx._open:
@@ -89,6 +91,14 @@ def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[
         how |= hot.SCAN_EXCLUSIVE
         count = min(count * 4, LARGEST_BATCH)
     bucket._require_open()
+
+
+def _one_by_one(run: hot.Run, reverse: bool) -> Iterator[hot.Run]:
+    """Yield each item of a run as a run of one."""
+    at, count, ksize, vsize, flags = run
+    places = range(at, at + count * (ksize + vsize), ksize + vsize)
+    for place in places[::-1] if reverse else places:
+        yield hot.Run(place, 1, ksize, vsize, flags)
 
 
 def _checked(bucket: Iterated, keys: Range, reverse: bool) -> Iterator[Pair]:

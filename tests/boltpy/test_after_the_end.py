@@ -73,6 +73,26 @@ def test_an_iteration_begun_before_the_end_raises_tx_closed(
         list(iterator)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("size", [60, 5000])
+def test_an_iteration_gives_nothing_that_was_written_after_the_end(open_db: OpenDB, size: int, reverse: bool) -> None:
+    db = open_db("few.db", page_size=1024, no_sync=True)
+
+    def fill(value: bytes) -> None:
+        with db.update() as tx:
+            tx.create_bucket_if_not_exists(b"b").put_many((b"%d" % i, value * size) for i in range(3))
+
+    fill(b"o")
+    tx = db.begin()
+    items = bucket_at(tx, b"b").items(reverse=reverse)
+    next(items)
+    tx.rollback()
+    for _ in range(4):
+        fill(b"n")
+    with pytest.raises(boltpy.TxClosedError):
+        assert {value for _, value in items} == {b"o" * size}
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_values_read_before_the_end_stay_what_they_were(db: boltpy.DB, end: str) -> None:
     tx = db.begin()

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -242,55 +243,55 @@ def in_a_thread_with_the_number(number: int, work: Callable[[], None]) -> bool:
     return bool(hit)
 
 
-def test_a_thread_does_not_own_what_an_ended_thread_with_its_number_left_open(db: boltpy.DB) -> None:
-    with db.update() as tx:
-        tx.create_bucket(b"b").put(b"k", b"v")
-    left: list[boltpy.Tx] = []
-    numbers: list[int] = []
-
-    def leave() -> None:
-        numbers.append(threading.get_ident())
-        left.append(db.begin(writable=True))
-
-    thread = threading.Thread(target=leave)
+@contextmanager
+def left_by_a_thread(db: boltpy.DB, writable: bool) -> Iterator[tuple[boltpy.Tx, int]]:
+    """A transaction that a thread began and nobody ended, and the number that the thread had."""
+    left: list[tuple[boltpy.Tx, int]] = []
+    thread = threading.Thread(target=lambda: left.append((db.begin(writable), threading.get_ident())))
     thread.start()
     thread.join()
+    yield left[0]
+    if left[0][0]._open:
+        left[0][0].rollback()
+
+
+def test_a_thread_does_not_own_what_an_ended_thread_with_its_number_left_open(db: boltpy.DB) -> None:
     outcome: list[object] = []
 
     def come() -> None:
-        threading.Timer(1, left[0].rollback).start()  # whoever has it now may end it: to wait for that is no deadlock
+        ending.start()
         try:
             with db.update() as tx:
-                outcome.append(bucket_at(tx, b"b").get(b"k"))
+                outcome.append(tx.id)
         except boltpy.TxError as error:
             outcome.append(error)
 
-    assert any(in_a_thread_with_the_number(numbers[0], come) for _ in range(100)), "the system gives each number once"
-    assert outcome == [b"v"]
+    with left_by_a_thread(db, writable=True) as (tx, number):
+        ending = threading.Timer(1, tx.rollback)  # whoever has it now may end it: to wait for that is no deadlock
+        reused = any(in_a_thread_with_the_number(number, come) for _ in range(100))
+        ending.join()
+    assert reused, "the system gives each number once"
+    assert outcome == [tx.id]
 
 
 def test_close_waits_for_what_an_ended_thread_left_open_whatever_its_number(db: boltpy.DB) -> None:
-    left: list[boltpy.Tx] = []
-    numbers: list[int] = []
-
-    def leave() -> None:
-        numbers.append(threading.get_ident())
-        left.append(db.begin())
-
-    thread = threading.Thread(target=leave)
-    thread.start()
-    thread.join()
     seen: list[bool] = []
 
-    def end() -> None:
-        seen.append(left[0]._open)
-        left[0].rollback()
-
     def close() -> None:
-        threading.Timer(0.5, end).start()
+        ending.start()
         db.close()
 
-    assert any(in_a_thread_with_the_number(numbers[0], close) for _ in range(100)), "the system gives each number once"
+    with left_by_a_thread(db, writable=False) as (tx, number):
+
+        def end() -> None:
+            seen.append(tx._open)
+            if tx._open:
+                tx.rollback()
+
+        ending = threading.Timer(0.5, end)
+        reused = any(in_a_thread_with_the_number(number, close) for _ in range(100))
+        ending.join()
+    assert reused, "the system gives each number once"
     assert seen == [True]
 
 

@@ -12,14 +12,15 @@ import pytest
 import boltpy
 from boltpy import meta
 from boltpy.storage import FileStorage
+from tests.boltpy.background import Background
 
 
 class Calls:
-    """Notes writes and syncs of all databases; the next syncs fail as often as `failing` says."""
+    """Notes writes and syncs of all databases; after `passing` more, syncs fail as often as `failing` says."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.noted: list[tuple[int, bytes] | str] = []
-        self.failing = 0
+        self.passing = self.failing = 0
         write, sync = FileStorage.write, os.fdatasync
 
         def noted_write(storage: FileStorage, offset: int, data: bytes | memoryview) -> None:
@@ -28,7 +29,9 @@ class Calls:
 
         def noted_sync(fd: int) -> None:
             self.noted.append("sync")
-            if self.failing:
+            if self.passing:
+                self.passing -= 1
+            elif self.failing:
                 self.failing -= 1
                 raise OSError(EIO, "the disk is gone")
             sync(fd)
@@ -85,6 +88,20 @@ def test_after_a_failed_sync_the_database_must_be_reopened(tmp_path: Path, calls
                 act()
     with boltpy.open(tmp_path / "a.db") as db:
         put(db, b"w")
+
+
+def test_a_sync_that_waited_for_a_commit_that_failed_is_refused(tmp_path: Path, calls: Calls) -> None:
+    with boltpy.open(tmp_path / "a.db") as db, db.update() as tx:
+        tx.create_bucket(b"b")
+    with boltpy.open(tmp_path / "a.db") as db:
+        tx = db.begin(writable=True)
+        waiting = Background(db.sync)
+        assert waiting.is_waiting()
+        calls.passing, calls.failing = 2, 1  # the last of a first commit's three
+        with pytest.raises(boltpy.StorageError):
+            tx.commit()
+        with pytest.raises(boltpy.DatabaseNotOpenError, match="must be reopened"):
+            waiting.result(10)
 
 
 def test_a_new_file_whose_first_sync_failed_is_made_anew(tmp_path: Path, calls: Calls) -> None:
