@@ -26,13 +26,9 @@ class ManagedTx:
     def __enter__(self) -> Tx:
         if self._tx is not None:
             raise TxError("this block has begun its transaction already: make one block for each transaction")
-        try:
-            tx = self._tx = self._begin(self._writable)
-            tx._managed = True
-            return tx
-        except BaseException:  # an interrupt (Ctrl-C): the block will not be entered
-            self._drop()
-            raise
+        tx = self._tx = self._begin(self._writable)  # no call follows, so no interrupt comes before the block
+        tx._managed = True
+        return tx
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
