@@ -42,8 +42,9 @@ from .opening import open
 from .options import Options
 from .stats import BucketStats, BucketStructure, Info, PageInfo, Stats, TxStats
 from .tx import Tx
+from .version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "DB",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .bucket import Bucket
 from .db import DB
 from .errors import DatabaseError
@@ -13,10 +15,11 @@ from .tx import Tx
 class _Target:
     """Write transactions on the target, one after the other, each of about tx_max_size bytes."""
 
-    def __init__(self, db: DB, tx_max_size: int) -> None:
+    def __init__(self, db: DB, tx_max_size: int, progress: Callable[[int], object] | None) -> None:
         self._db = db
         self._tx_max_size = tx_max_size
-        self._size = 0
+        self._progress = progress
+        self._size = self._done = 0
         self.tx = db.begin(writable=True)
 
     def make_room(self, size: int) -> bool:
@@ -24,6 +27,9 @@ class _Target:
         self._size += size
         if not self._tx_max_size or self._size <= self._tx_max_size:
             return False
+        self._done += self._size - size
+        if self._progress is not None:
+            self._progress(self._done)
         self._size = size
         self.tx.commit()
         self.tx = self._db.begin(writable=True)
@@ -38,13 +44,14 @@ class _Target:
         return bucket
 
 
-def compact(source: DB, target: DB, tx_max_size: int = 65536) -> None:
+def compact(source: DB, target: DB, tx_max_size: int = 65536, progress: Callable[[int], object] | None = None) -> None:
     """Copy all buckets, sequences and pairs of `source` into `target`, with full pages.
 
     Args:
         source: Any open DB; it is read in one transaction.
         target: Another DB, open for writing, without the buckets of the source.
         tx_max_size: Bytes of keys and values that one transaction on the target may hold; 0 is no limit.
+        progress: Called after each of those with the bytes of keys and values that are copied by now.
 
     Raises:
         BucketExistsError: The target has one of the buckets. What was committed before stays in the target.
@@ -54,7 +61,7 @@ def compact(source: DB, target: DB, tx_max_size: int = 65536) -> None:
     if source is target or same_file(source.path, target.path):
         raise DatabaseError(f"cannot compact {source.path} onto itself")
     with source.view() as tx:
-        writer = _Target(target, tx_max_size)
+        writer = _Target(target, tx_max_size, progress)
         try:
             _copy_all(tx, writer)
             writer.tx.commit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from errno import EEXIST
 
@@ -15,7 +15,15 @@ from .options import Options
 from .storage import same_file, taking_the_place_of
 
 
-def compact_file(source: str, target: str, timeout: float) -> None:
+def compact_file(
+    source: str,
+    target: str,
+    timeout: float,
+    *,
+    tx_max_size: int = 65536,
+    sync: bool = True,
+    progress: Callable[[int], object] | None = None,
+) -> None:
     """Copy the database `source` into the new database `target`, with full pages.
 
     The copy is made beside the target and renamed into place, so after a failure the target is as it was; or the copy
@@ -26,6 +34,9 @@ def compact_file(source: str, target: str, timeout: float) -> None:
         source: The file; it is locked for reading meanwhile.
         target: No file yet, an empty file, or a database that holds nothing. A link is followed.
         timeout: Seconds to wait for the lock of each of them; 0 waits for ever.
+        tx_max_size: Bytes of keys and values in a transaction on the target; 0 is no limit.
+        sync: Whether the copy is on the disk when this returns.
+        progress: Called now and then with the bytes of keys and values that are copied.
 
     Raises:
         FileExistsError: The target holds something.
@@ -41,8 +52,9 @@ def compact_file(source: str, target: str, timeout: float) -> None:
         # Nobody knows the new file yet: one sync at its end makes it as safe as one for each commit.
         open_database(beside, os.stat(source).st_mode & 0o777, Options(no_sync=True), exclusive=True) as new,
     ):
-        compact(old, new)
-        new.sync()
+        compact(old, new, tx_max_size, progress)
+        if sync:
+            new.sync()
 
 
 @contextmanager

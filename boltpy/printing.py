@@ -27,28 +27,45 @@ class OutputError(Exception):
 
 
 class Printer:
-    """Lines for one stream."""
+    """Lines for one stream. All methods raise ReaderLeftError or OutputError, which the program is to let pass."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """Print to `stream`; None prints nowhere."""
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         self._stream = stream
+        self._bytes = getattr(stream, "buffer", None)
+        self._holds_text = False
 
-    def line(self, text: str) -> None:
-        """Print `text` and the end of a line.
+    @property
+    def is_terminal(self) -> bool:
+        """Whether people read it."""
+        return self._stream is not None and self._stream.isatty()
 
-        Raises:
-            ReaderLeftError, OutputError: It can not be printed. The program is to let it pass.
-        """
-        self._do(lambda stream: stream.write(text + "\n"))
+    def line(self, text: str | bytes) -> None:
+        """Print `text`, or bytes as they are, and the end of a line."""
+        if isinstance(text, bytes):
+            self.data(text + b"\n")
+        else:
+            self.text(text + "\n")
+
+    def text(self, text: str) -> None:
+        """Print text as it is."""
+        self._holds_text = True
+        self._do(lambda stream: stream.write(text))
+
+    def data(self, data: bytes) -> None:
+        """Print bytes as they are, whatever the encoding of the stream."""
+        if self._bytes is None:
+            self.text(data.decode("utf-8", "surrogateescape"))
+            return
+        if self._holds_text:  # it would come behind the bytes
+            self._do(lambda stream: stream.flush())
+            self._holds_text = False
+        self._do(lambda _: self._bytes.write(data))
 
     def flush(self) -> None:
-        """Hand over what was printed.
-
-        Raises:
-            ReaderLeftError, OutputError: As `line`.
-        """
+        """Hand over what was printed."""
         self._do(lambda stream: stream.flush())
 
     def _do(self, work: Callable[[TextIO], object]) -> None:
@@ -62,14 +79,26 @@ class Printer:
             raise OutputError(error.strerror or str(error)) from error
 
 
-def complain(reason: str) -> int:
-    """Print an error as one line on stderr, where there is one, and return the exit code 1."""
+def complain(reason: str, *hints: str, code: int = 1) -> int:
+    """Print an error as one line on stderr, where there is one, and return the exit code.
+
+    Args:
+        reason: What is wrong.
+        hints: Further lines.
+        code: The exit code.
+    """
+    lines = [f"Error: {' '.join(reason.split())}", *hints]
+    note("\n".join(lines))
+    return code
+
+
+def note(text: str) -> None:
+    """Print something beside the output: on stderr, where there is one."""
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"Error: {' '.join(reason.split())}\n")
+            sys.stderr.write(text + "\n")
         except OSError:
             _give_up(sys.stderr)
-    return 1
 
 
 def exit_code(program: Callable[[Printer], int], out: TextIO | None = None) -> int:

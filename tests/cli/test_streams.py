@@ -12,7 +12,7 @@ import pytest
 
 import boltpy
 from boltpy.cli import main
-from tests.boltpy.command import COMMAND, ROOT, environment, run
+from tests.cli.command import COMMAND, ROOT, environment, run
 
 # Says that it waits, each time that it looks for the lock again.
 WAITING = """

@@ -11,7 +11,7 @@ import pytest
 
 import boltpy
 from boltpy.cli import main
-from tests.boltpy.command import COMMAND, ROOT, environment, printed, printed_json
+from tests.cli.command import COMMAND, ROOT, environment, printed, printed_json
 from tests.boltpy.rawfile import HEADER
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import boltpy
 from boltpy.cli import main
-from tests.boltpy.command import printed, printed_json, run
+from tests.cli.command import printed, printed_json, run
 from tests.boltpy.rawfile import HEADER
 
 

@@ -1,0 +1,75 @@
+"""The command line `boltpy`: a drop-in for Go's `bbolt` command. Reading commands change no byte of their file.
+
+Exit codes: 0 all is well; 1 an error, told in one line on stderr, or problems found by `check`; 2 wrong usage; 130
+Ctrl-C. A reader who leaves before the end (`| head`) is no error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from ..errors import BoltError, DatabaseError, LockTimeoutError
+from ..hot import HOT
+from ..printing import Printer, complain, exit_code
+from ..version import VERSION
+from .command import UsageError
+from .parsing import HelpWanted, parse
+from .table import MODULES, command_named, resolve
+
+_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: The arguments; None takes those of the process.
+        out: Where to print; None is the process's output.
+    """
+    line = sys.argv[1:] if argv is None else argv
+    return exit_code(lambda printer: _program(line, printer), out)
+
+
+def _program(line: Sequence[str], printer: Printer) -> int:
+    try:
+        name, rest = resolve(line)
+        if name not in MODULES:
+            return _without_command(name, rest, printer)
+    except UsageError as error:
+        return complain(str(error), "Run 'boltpy --help' for usage.", code=_USAGE)
+    command = command_named(name)
+    words: Sequence[str] = ()
+    try:
+        arguments = parse(command, rest)
+        words = arguments.words
+        return command.run(arguments, printer)
+    except HelpWanted:
+        return command_named("help").run(parse(command_named("help"), name.split()), printer)
+    except UsageError as error:
+        return complain(str(error), f"usage: {command.usage()}", f"Run 'boltpy {name} --help' for more.", code=_USAGE)
+    except (BoltError, OSError, MemoryError) as error:
+        return complain(_reason(error, words[0] if words else ""))
+
+
+def _without_command(group: str, rest: Sequence[str], printer: Printer) -> int:
+    """Do what a line without a command asks for: help, or the version."""
+    flag = rest[0] if rest else "--help"
+    if flag in ("-v", "--version") and not group:
+        printer.line(f"boltpy version {VERSION} (kernels: {HOT})")
+        return 0
+    if flag in ("-h", "--help"):
+        return command_named("help").run(parse(command_named("help"), group.split()), printer)
+    raise UsageError(f"unknown flag: {flag}" if flag.startswith("--") else f"unknown shorthand flag: {flag}")
+
+
+def _reason(error: Exception, file: str) -> str:
+    """Tell what went wrong, and with which file if it was a file."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = str(error)
+    is_named = file in text or isinstance(error, LockTimeoutError)  # which may be about another file
+    return f"{file}: {text}" if isinstance(error, DatabaseError | OSError) and not is_named else text

@@ -1,0 +1,64 @@
+"""`compact`: the same database in a new file, with full pages."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..compact_file import compact_file
+from ..printing import Printer
+from .command import JSON, TIMEOUT, Arguments, Command, Flag
+from .opening import lock_wait, require_file
+from .progress import Progress
+
+_OUTPUT = Flag(
+    "output",
+    "path",
+    "the new file; one that holds something already is refused, and after a failure there is none",
+    short="o",
+    metavar="NEW",
+    required=True,
+)
+_TX_MAX_SIZE = Flag(
+    "tx-max-size", "int", "bytes of keys and values in a transaction on the new file; 0: any", default=65536,
+    metavar="BYTES",
+)  # fmt: skip
+_NO_SYNC = Flag("no-sync", "bool", "do not wait until the new file is on the disk", default=False)
+
+
+def _compact(arguments: Arguments, out: Printer) -> int:
+    require_file(arguments.file)
+    before = os.path.getsize(arguments.file)
+    with Progress("compact", before) as progress:
+        compact_file(
+            arguments.file,
+            arguments.output,
+            lock_wait(arguments.timeout),
+            tx_max_size=max(arguments.tx_max_size, 0),
+            sync=not arguments.no_sync,
+            progress=progress.at,
+        )
+    after = os.path.getsize(arguments.output)
+    if arguments.json:
+        out.line(json.dumps({"before": before, "after": after}))
+    else:
+        out.line(f"{before} -> {after} bytes (gain={before / after:.2f}x)")
+    return 0
+
+
+COMMANDS = (
+    Command(
+        name="compact",
+        run=_compact,
+        about="copy the database into a new file, with full pages; the old file stays as it is",
+        words=(("FILE", "the database file"),),
+        least=1,
+        most=None,
+        flags=(_OUTPUT, _TX_MAX_SIZE, _NO_SYNC, JSON, TIMEOUT),
+        details=(
+            "bolt never gives free pages back to the system. This makes a dense copy, with the permissions of the "
+            "source less the umask. It is made beside its place and renamed, so it is there as a whole or not at all.",
+        ),
+        examples=(("boltpy compact -o small.db app.db", "8388608 -> 65536 bytes (gain=128.00x)"),),
+    ),
+)

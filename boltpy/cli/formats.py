@@ -1,0 +1,95 @@
+"""Bytes as people and programs read them: the formats of bbolt's command, JSON, and back from a command line."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+
+from .command import CommandError
+
+_ESCAPES = {0x07: "\\a", 0x08: "\\b", 0x0C: "\\f", 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x0B: "\\v", 0x22: '\\"', 0x5C: "\\\\"}  # fmt: skip
+
+
+def printable(data: bytes) -> str | None:
+    """Return bytes as text if they are UTF-8 and a terminal can show all of it, else None."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None
+
+
+def shown(data: bytes) -> str:
+    """Return bytes as text where they are printable UTF-8, else as lower-case hex: the format `auto`."""
+    text = printable(data)
+    return data.hex() if text is None else text
+
+
+def quoted(data: bytes) -> str:
+    """Return bytes as a string literal of Go: the format `ascii-encoded`."""
+    return '"' + "".join(map(_quoted_rune, data.decode("utf-8", "surrogateescape"))) + '"'
+
+
+def _quoted_rune(rune: str) -> str:
+    code = ord(rune)
+    if code in _ESCAPES:
+        return _ESCAPES[code]
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if rune.isprintable():
+        return rune
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def in_format(data: bytes, name: str) -> str | bytes:
+    """Return bytes in one of bbolt's formats.
+
+    Raises:
+        CommandError: There is no such format.
+    """
+    if name == "auto":
+        return shown(data)
+    if name == "ascii-encoded":
+        return quoted(data)
+    if name == "hex":
+        return data.hex()
+    if name == "bytes":
+        return data
+    if name == "redacted":
+        return f"<redacted len:{len(data)} sha256:{sha256(data).hexdigest()}>"
+    raise CommandError(f"formatBytes: unsupported format: {name}")
+
+
+def parsed(word: str, name: str) -> bytes:
+    """Return the bytes that a word of the command line stands for.
+
+    Args:
+        word: As the process got it.
+        name: "ascii-encoded" takes it as it is, "hex" as two digits for each byte.
+
+    Raises:
+        CommandError: There is no such format, or the word is not in it.
+    """
+    if name == "ascii-encoded":
+        return os.fsencode(word)
+    if name != "hex":
+        raise CommandError(f"parseBytes: unsupported format: {name}")
+    for byte in os.fsencode(word):
+        if chr(byte) not in "0123456789abcdefABCDEF":
+            raise CommandError(f"encoding/hex: invalid byte: U+{byte:04X} {_rune_literal(byte)}")
+    if len(word) % 2:
+        raise CommandError("encoding/hex: odd length hex string")
+    return bytes.fromhex(word)
+
+
+def _rune_literal(byte: int) -> str:
+    """Return a byte as Go shows a rune, quotes and all; nothing where it is no character that can be shown."""
+    return f"'{chr(byte)}'" if chr(byte).isprintable() else ""
+
+
+def as_json(data: bytes) -> str | dict[str, str]:
+    """Return bytes as JSON shows them: text where they are printable UTF-8, else an object that no text equals."""
+    text = printable(data)
+    return {"hex": data.hex()} if text is None else text

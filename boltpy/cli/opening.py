@@ -1,0 +1,65 @@
+"""How commands open a database: to read, with bbolt's words where there is none, and no long wait for a lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boltpy
+
+from .command import Arguments, CommandError
+
+_AT_ONCE = 1e-9  # seconds; for boltpy.open, 0 waits for ever
+
+
+def lock_wait(seconds: float) -> float:
+    """Return the flag `--timeout` as `boltpy.open` takes it."""
+    return seconds or _AT_ONCE
+
+
+def require_file(path: str) -> None:
+    """Make sure that the file is there.
+
+    Raises:
+        CommandError: It is not.
+    """
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        raise CommandError(f"source database file {_quoted(path)} doesn't exist") from None
+
+
+def _quoted(path: str) -> str:
+    return f'"{path}"'
+
+
+@contextmanager
+def reading(arguments: Arguments, **options: Any) -> Iterator[boltpy.Tx]:
+    """Give a read transaction on the command's file, which nobody can change meanwhile.
+
+    Args:
+        arguments: Of a command with the flag `--timeout`.
+        options: Of `boltpy.open`.
+
+    Raises:
+        CommandError: There is no such file.
+        BoltError, OSError: As `boltpy.open`.
+    """
+    require_file(arguments.file)
+    timeout = lock_wait(arguments.timeout)
+    with boltpy.open(arguments.file, read_only=True, timeout=timeout, **options) as db, db.view() as tx:
+        yield tx
+
+
+def bucket_at(tx: boltpy.Tx, path: list[bytes]) -> boltpy.Bucket:
+    """Return the bucket at a path of names.
+
+    Raises:
+        CommandError: There is none.
+    """
+    bucket = tx.bucket(*path)
+    if bucket is None:
+        raise CommandError("bucket not found")
+    return bucket

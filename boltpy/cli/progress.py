@@ -1,0 +1,64 @@
+"""A bar on stderr that says how far a command has come, where stderr is a terminal; nothing anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+
+_SECONDS_BETWEEN = 0.1
+_BAR_COLUMNS = 30
+
+
+class Progress:
+    """Shows how much of a whole is done. A context manager; nothing of it stays on the screen.
+
+    with Progress("compact", total) as progress:
+        progress.at(done)
+    """
+
+    def __init__(self, verb: str, total: int = 0) -> None:
+        """Begin with nothing done.
+
+        Args:
+            verb: What is done.
+            total: All there is to do, in any unit; 0 if nobody knows: then the number done is shown.
+        """
+        self._verb = verb
+        self._total = total
+        self._done = 0
+        self._shown_at = 0.0
+        self._stream = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None and self._shown_at:
+            self._write("\r\x1b[K")
+
+    def step(self, more: int = 1) -> None:
+        """So much more is done."""
+        self.at(self._done + more)
+
+    def at(self, done: int) -> None:
+        """So much is done by now."""
+        self._done = done
+        if self._stream is None:
+            return
+        now = time.monotonic()
+        if now - self._shown_at >= _SECONDS_BETWEEN:
+            self._shown_at = now
+            self._write(f"\r{self._verb}: {self._state()}\x1b[K")
+
+    def _state(self) -> str:
+        if not self._total:
+            return f"{self._done:,}"
+        share = min(self._done / self._total, 1)
+        return f"[{'#' * int(share * _BAR_COLUMNS):.<{_BAR_COLUMNS}}] {share:4.0%}"
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.write(text)
+                self._stream.flush()

@@ -1,0 +1,113 @@
+"""The pages of a file as they stand: for the low-level commands, which are for files that nobody can open any more.
+
+Nothing here believes the file. What a page says of itself is checked before it is used, so a hostile one gives a
+BoltError, and no more is read than the page can really have.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+from .errors import CorruptError, InvalidDatabaseError
+from .format import HEADER_SIZE, MAGIC, MAX_PAGE_SIZE, META_BODY, PAGE_HEADER, Pgid
+from .meta import META_PAGE_BYTES, Meta, both_metas, detect_page_size, newest
+from .storage import FileStorage
+
+
+class PageHeader(NamedTuple):
+    """What a page says of itself: its id, the flags of its type, its elements, and its further pages."""
+
+    id: Pgid
+    flags: int
+    count: int
+    overflow: int
+
+
+class RawFile:
+    """One file, open to read its pages. A context manager.
+
+    Attributes:
+        path: The file.
+        meta: The newest valid meta. If neither is valid, the first that has bolt's magic number.
+        page_size: Bytes a page.
+    """
+
+    def __init__(self, path: str, timeout: float | None = None) -> None:
+        """Open a file and find its metas.
+
+        Args:
+            path: The file.
+            timeout: Seconds to wait for its lock; None does not lock it: what a writer does meanwhile may show.
+
+        Raises:
+            LockTimeoutError: Somebody writes to it.
+            BoltError: There is no meta in it.
+            OSError: The system refuses.
+        """
+        self.path = path
+        self._file = FileStorage(path, mode=0, read_only=True)
+        try:
+            if timeout is not None:
+                self._file.lock(shared=True, timeout=timeout)
+            self.meta = self._find_meta()
+            self.page_size = self.meta.page_size
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _find_meta(self) -> Meta:
+        size = detect_page_size(self._file.read, self._file.size())
+        if size:
+            return newest(both_metas(self._file.read(0, size + META_PAGE_BYTES), size))
+        return _unproven_meta(self._file.read(0, META_PAGE_BYTES))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._file.size()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes; fewer at the end of the file."""
+        return self._file.read(offset, count)
+
+    def header(self, pgid: Pgid) -> PageHeader:
+        """Return what the page says of itself.
+
+        Raises:
+            CorruptError: It lies beyond the end of the file.
+        """
+        if (pgid + 1) * self.page_size > self.size:
+            raise CorruptError(pgid, f"lies beyond the end of the file ({self.size} bytes)")
+        return PageHeader(*PAGE_HEADER.unpack(self.read(pgid * self.page_size, HEADER_SIZE)))
+
+    def page(self, pgid: Pgid) -> tuple[PageHeader, bytes]:
+        """Return the header of a page and all its bytes, overflow pages included.
+
+        Raises:
+            CorruptError: It lies beyond the end of the file, says it is another page, or has overflow pages that do
+                not exist.
+        """
+        header = self.header(pgid)
+        if header.id != pgid:
+            raise CorruptError(pgid, f"identifies itself as page {header.id}")
+        pages = min(self.meta.hwm, self.size // self.page_size)
+        if header.overflow and header.overflow >= pages - pgid:
+            raise CorruptError(pgid, f"says it has {header.overflow} overflow pages, which do not exist")
+        return header, self.read(pgid * self.page_size, (header.overflow + 1) * self.page_size)
+
+
+def _unproven_meta(page: bytes) -> Meta:
+    """Return the meta of page 0 although its checksum or version is wrong, if it is one and has a page size."""
+    if len(page) < META_PAGE_BYTES:
+        raise InvalidDatabaseError("invalid database: no meta page")
+    magic, _, *fields = META_BODY.unpack_from(page, HEADER_SIZE)
+    meta = Meta(*fields)
+    if magic != MAGIC or not META_PAGE_BYTES <= meta.page_size <= MAX_PAGE_SIZE:
+        raise InvalidDatabaseError("invalid database: neither meta page is valid")
+    return meta
