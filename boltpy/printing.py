@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 _INTERRUPTED = 128 + 2  # as shells count a program that SIGINT ended
 
@@ -34,7 +34,7 @@ class Printer:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         self._stream = stream
-        self._bytes = getattr(stream, "buffer", None)
+        self._bytes: BinaryIO | None = getattr(stream, "buffer", None)
         self._holds_text = False
 
     @property
@@ -56,13 +56,14 @@ class Printer:
 
     def data(self, data: bytes) -> None:
         """Print bytes as they are, whatever the encoding of the stream."""
-        if self._bytes is None:
+        sink = self._bytes
+        if sink is None:
             self.text(data.decode("utf-8", "surrogateescape"))
             return
         if self._holds_text:  # it would come behind the bytes
             self._do(lambda stream: stream.flush())
             self._holds_text = False
-        self._do(lambda _: self._bytes.write(data))
+        self._do(lambda _: sink.write(data))
 
     def flush(self) -> None:
         """Hand over what was printed."""

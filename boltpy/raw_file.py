@@ -19,7 +19,7 @@ class PageHeader(NamedTuple):
 
     id: Pgid
     flags: int
-    count: int
+    item_count: int
     overflow: int
 
 

@@ -7,7 +7,10 @@ from hashlib import sha256
 
 from .command import CommandError
 
-_ESCAPES = {0x07: "\\a", 0x08: "\\b", 0x0C: "\\f", 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x0B: "\\v", 0x22: '\\"', 0x5C: "\\\\"}  # fmt: skip
+_ESCAPES = {
+    ord(rune): escape
+    for rune, escape in zip('\a\b\f\n\r\t\v"\\', (*(f"\\{letter}" for letter in "abfnrtv"), '\\"', "\\\\"), strict=True)
+}
 
 
 def printable(data: bytes) -> str | None:

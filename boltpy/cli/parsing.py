@@ -18,11 +18,11 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _NUMBER = re.compile(r"0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|[1-9](_?[0-9])*|0")
 
 
-class _Wrong(Exception):  # noqa: N818  it never leaves this module
+class _Wrong(Exception):
     """A value that is not what its flag takes; the text says why."""
 
 
-class HelpWanted(Exception):  # noqa: N818  not an error
+class HelpWanted(Exception):
     """The command line asks for the command's help."""
 
 

@@ -11,8 +11,8 @@ import pytest
 
 import boltpy
 from boltpy.cli import main
-from tests.cli.command import COMMAND, ROOT, environment, printed, printed_json
 from tests.boltpy.rawfile import HEADER
+from tests.cli.command import COMMAND, ROOT, environment, printed, printed_json
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ class TestFailures:
     def test_ctrl_c_in_the_middle_leaves_no_target(
         self, source: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def interrupted(_: boltpy.DB, target: boltpy.DB) -> None:
+        def interrupted(_: boltpy.DB, target: boltpy.DB, *_more: object) -> None:
             with target.update() as tx:
                 tx.create_bucket(b"half")
             assert len(os.listdir(folder)) == 1
