@@ -1,48 +1,19 @@
-"""boltpy: an embedded key/value database in one file, the file of Go's bbolt."""
+"""boltpy: an embedded key/value database in one file, the file of Go's bbolt.
+
+The names are loaded together, when the first of them is asked for: a program that only might open a database, and the
+command line, which needs one of its modules and few of these, start without them.
+"""
 
 from __future__ import annotations
 
-from .bucket import Bucket
-from .check import Problem
-from .compact import compact
-from .cursor import Cursor
-from .db import DB
-from .errors import (
-    BoltError,
-    BucketError,
-    BucketExistsError,
-    BucketNameRequiredError,
-    BucketNotFoundError,
-    ChecksumError,
-    CorruptError,
-    DatabaseError,
-    DatabaseNotOpenError,
-    DatabaseReadOnlyError,
-    DifferentDatabaseError,
-    FreePagesNotLoadedError,
-    IncompatibleValueError,
-    InvalidDatabaseError,
-    InvariantError,
-    KeyRequiredError,
-    KeyTooLargeError,
-    LimitError,
-    LockTimeoutError,
-    MaxSizeReachedError,
-    SameBucketError,
-    StorageError,
-    TxClosedError,
-    TxError,
-    TxManagedError,
-    TxNotWritableError,
-    ValueTooLargeError,
-    VersionMismatchError,
-)
-from .hot import HOT
-from .opening import open
-from .options import Options
-from .stats import BucketStats, BucketStructure, Info, PageInfo, Stats, TxStats
-from .tx import Tx
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING  # noqa: TID251  type checkers see no __getattr__
+
 from .version import VERSION
+
+if TYPE_CHECKING:
+    from .public import *
 
 __version__ = VERSION
 
@@ -91,3 +62,16 @@ __all__ = [
     "compact",
     "open",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    public = import_module(".public", __name__)
+    here = vars(sys.modules[__name__])
+    here.update((known, getattr(public, known)) for known in __all__)
+    return here[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

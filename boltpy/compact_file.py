@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from errno import EEXIST
 
-from .compact import compact
+from .dense_copy import compact
 from .errors import BoltError, DatabaseError, LockTimeoutError
 from .opening import open as open_db
 from .opening import open_database

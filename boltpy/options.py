@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from threading import TIMEOUT_MAX
 from types import UnionType
 from typing import Literal, TypedDict
 
 from .format import MAX_PAGE_SIZE, MIN_PAGE_SIZE
+from .storage import Opener
 
 DEFAULT_FILL_PERCENT = 0.5
 MIN_FILL_PERCENT = 0.1
@@ -17,8 +17,6 @@ MAX_FILL_PERCENT = 1.0
 
 _LARGEST_SIZE = 2**63 - 1
 _LARGEST_FLAGS = 2**31 - 1
-
-Opener = Callable[[str, int, int], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,16 +14,16 @@ import stat
 import time
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EEXIST
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
 from typing import BinaryIO, NoReturn, Protocol, TypeAlias
 
 from .errors import DatabaseNotOpenError, InvalidDatabaseError, LockTimeoutError, StorageError
-from .options import Opener
 from .ownership import leave_in_a_child, this_thread
 
+Opener: TypeAlias = Callable[[str, int, int], int]
 PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 _LOCK_POLL_SECONDS = 0.01

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from ..errors import BoltError, DatabaseError, LockTimeoutError
-from ..hot import HOT
 from ..printing import Printer, complain, exit_code
 from ..version import VERSION
 from .command import UsageError
@@ -57,7 +56,7 @@ def _without_command(group: str, rest: Sequence[str], printer: Printer) -> int:
     """Do what a line without a command asks for: help, or the version."""
     flag = rest[0] if rest else "--help"
     if flag in ("-v", "--version") and not group:
-        printer.line(f"boltpy version {VERSION} (kernels: {HOT})")
+        printer.line(f"boltpy version {VERSION}")
         return 0
     if flag in ("-h", "--help"):
         return command_named("help").run(parse(command_named("help"), group.split()), printer)

@@ -7,7 +7,6 @@ missing is a UsageError in the words of those tools.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ from .command import Arguments, Command, Flag, UsageError
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_NUMBER = re.compile(r"0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO]?(_?[0-7])+|[1-9](_?[0-9])*|0")
 
 
 class _Wrong(Exception):
@@ -39,15 +37,18 @@ def _uint(text: str) -> int:
 
 
 def _int(text: str) -> int:
-    return _whole(text, text.removeprefix("-") if text.startswith("-") else text.removeprefix("+"), "ParseInt",
-                  -(2**63), 2**63 - 1)  # fmt: skip
+    return _whole(text, text[1:] if text.startswith(("-", "+")) else text, "ParseInt", -(2**63), 2**63 - 1)
 
 
 def _whole(text: str, digits: str, name: str, low: int, high: int) -> int:
-    if not _NUMBER.fullmatch(digits):
-        raise _Wrong(f'strconv.{name}: parsing "{text}": invalid syntax')
-    octal = len(digits) > 1 and digits[0] == "0" and digits[1] in "_01234567"
-    number = int(digits.replace("_", ""), 8 if octal else 0)
+    try:
+        if not digits[:1].isdigit():  # Python takes spaces and a second sign
+            raise ValueError(digits)
+        # A leading zero alone is octal in Go; Python knows it with an o only.
+        octal = digits[0] == "0" and digits[1:2] in tuple("_01234567")
+        number = int(f"0o{digits[1:]}" if octal else digits, 0)
+    except ValueError:
+        raise _Wrong(f'strconv.{name}: parsing "{text}": invalid syntax') from None
     number = -number if text.startswith("-") else number
     if not low <= number <= high:
         raise _Wrong(f'strconv.{name}: parsing "{text}": value out of range')

@@ -9,7 +9,7 @@ from .command import Command, UsageError
 
 # The order is that of the overview. A module lists its commands in COMMANDS.
 MODULES = {
-    "version": "facts",
+    "version": "versions",
     "info": "facts",
     "buckets": "listing",
     "keys": "listing",

@@ -67,7 +67,7 @@ def test_a_compaction_replaces_no_database_that_was_made_meanwhile(
     source, target = database(tmp_path / "a.db", b"v"), tmp_path / "b.db"
     real = boltpy.compact
 
-    def slow(old: boltpy.DB, new: boltpy.DB) -> None:
+    def slow(old: boltpy.DB, new: boltpy.DB, *_: object) -> None:
         real(old, new)
         database(target, b"theirs")
 

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
     "boltpy": (
         "errors format stats changes version hot/build",
-        "options batch open_txs hot/raw_page",
-        "storage hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
+        "storage batch open_txs hot/raw_page",
+        "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
@@ -34,11 +34,12 @@ FLOORS = {
         "managed_tx",
         "db",
         "opening",
-        "compact",
-        "__init__ compact_file printing",
+        "dense_copy",
+        "public compact_file printing",
+        "__init__",
         "cli/command cli/progress",
         "cli/parsing cli/formats cli/opening cli/table",
-        "cli/manual cli/facts cli/listing cli/checking cli/compacting",
+        "cli/manual cli/versions cli/facts cli/listing cli/checking cli/compacting",
         "cli/helping",
         "cli/__init__",
         "__main__",
@@ -82,11 +83,14 @@ DOORS = {
     " boltpy/cli/formats boltpy/cli/listing boltpy/cli/opening engine/cli/output",
     "struct": "boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
-    # The command loads the module of the one command that is given: its table stands in one place.
-    "importlib": "boltpy/cli/table",
+    # These two load late what not everybody needs; what they load stands in one place.
+    "importlib": "boltpy/__init__ boltpy/cli/table",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
 ENVIRONMENT_READERS = "boltpy/hot/__init__ engine/cli/output"
+
+# Loads its own imports when they are asked for, and shows them to type checkers only.
+LATE = "boltpy/__init__"
 
 MAX_LINES = 399
 
@@ -173,7 +177,11 @@ def hidden_imports(module: Module) -> Iterator[str]:
     for parent in ast.walk(module.tree):
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             where = "in a function"
-        elif isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test):
+        elif (
+            isinstance(parent, ast.If)
+            and "TYPE_CHECKING" in ast.unparse(parent.test)
+            and module.name not in LATE.split()
+        ):
             where = "under TYPE_CHECKING"
         else:
             continue

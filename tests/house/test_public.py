@@ -128,6 +128,14 @@ def test_the_public_names_are_these(package: ModuleType, names: str) -> None:
     assert not [name for name in package.__all__ if not hasattr(package, name)]
 
 
+def test_what_is_no_public_name_is_an_attribute_error() -> None:
+    assert {"open", "compact", "__version__"} <= set(dir(boltpy))
+    with pytest.raises(AttributeError, match="module 'boltpy' has no attribute 'nothing'"):
+        boltpy.nothing  # noqa: B018
+    # A module of the package takes the place of a name that is called like it.
+    assert not [name for name in boltpy.__all__ if (ROOT / "boltpy" / f"{name}.py").exists()]
+
+
 @pytest.mark.parametrize("package", [boltpy, engine], ids=["boltpy", "engine"])
 def test_every_public_name_is_documented(package: ModuleType) -> None:
     assert not list(undocumented(package))
@@ -184,12 +192,12 @@ class TestChoiceOfKernels:
         assert result.stdout.strip() == "py", result.stderr
 
     def test_a_missing_extension_is_an_error_where_c_is_forced(self) -> None:
-        result = run_python("-c", f"{WITHOUT_EXTENSION}; import boltpy", BOLTPY_HOT="c")
+        result = run_python("-c", f"{WITHOUT_EXTENSION}; from boltpy import open", BOLTPY_HOT="c")
         assert result.returncode != 0
         assert "ImportError" in result.stderr.splitlines()[-1]
 
     def test_an_unknown_choice_is_an_error(self) -> None:
-        result = run_python("-c", "import boltpy", BOLTPY_HOT="rust")
+        result = run_python("-c", "from boltpy import open", BOLTPY_HOT="rust")
         assert result.returncode != 0
         assert "BOLTPY_HOT" in result.stderr.splitlines()[-1]
         assert "rust" in result.stderr.splitlines()[-1]
