@@ -61,13 +61,7 @@ class Checker:
             if pgid in seen:
                 yield Problem(f"page {pgid}: already freed", pgid)
             seen.add(pgid)
-        if self._meta.freelist != NO_FREELIST:
-            at = self._meta.freelist * self._pages.page_size
-            if at + PAGE_HEADER.size <= self._pages.length:
-                overflow = PAGE_HEADER.unpack_from(self._pages.map, at)[3]
-                last = min(self._meta.freelist + overflow + 1, self._meta.hwm)
-                self._reached.update(range(self._meta.freelist, last))
-        yield from self.tree(self._meta.root)
+        yield from self.below(self._meta.root)
         # A hostile high-water mark must not make this loop long: pages beyond the file are one problem.
         mapped = self._pages.length // self._pages.page_size
         for pgid in range(min(self._meta.hwm, mapped)):
@@ -76,8 +70,14 @@ class Checker:
         if self._meta.hwm > mapped:
             yield Problem(f"high-water mark {self._meta.hwm} lies beyond the file, which ends at page {mapped}", None)
 
-    def tree(self, pgid: Pgid) -> Iterator[Problem]:
+    def below(self, pgid: Pgid) -> Iterator[Problem]:
         """Yield what is wrong with the tree at a page and with all buckets nested in it."""
+        if self._meta.freelist != NO_FREELIST:
+            at = self._meta.freelist * self._pages.page_size
+            if at + PAGE_HEADER.size <= self._pages.length:
+                overflow = PAGE_HEADER.unpack_from(self._pages.map, at)[3]
+                last = min(self._meta.freelist + overflow + 1, self._meta.hwm)
+                self._reached.update(range(self._meta.freelist, last))
         self._roots.append((pgid, []))
         while self._roots:
             root, stack = self._roots.popleft()

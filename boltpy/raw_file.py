@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Self
 
 from .errors import CorruptError, InvalidDatabaseError
-from .format import HEADER_SIZE, MAGIC, MAX_PAGE_SIZE, META_BODY, PAGE_HEADER, Pgid
+from .format import HEADER_SIZE, MAGIC, MAX_PAGE_SIZE, META_BODY, META_CHECKSUM, PAGE_HEADER, Pgid
 from .meta import META_PAGE_BYTES, Meta, both_metas, detect_page_size, newest
 from .storage import FileStorage
 
@@ -76,38 +76,58 @@ class RawFile:
         """Return up to `count` bytes; fewer at the end of the file."""
         return self._file.read(offset, count)
 
-    def header(self, pgid: Pgid) -> PageHeader:
-        """Return what the page says of itself.
+    def block(self, pgid: Pgid) -> bytes:
+        """Return the bytes where the page is, without its overflow pages.
 
         Raises:
             CorruptError: It lies beyond the end of the file.
         """
-        if (pgid + 1) * self.page_size > self.size:
-            raise CorruptError(pgid, f"lies beyond the end of the file ({self.size} bytes)")
-        return PageHeader(*PAGE_HEADER.unpack(self.read(pgid * self.page_size, HEADER_SIZE)))
+        offset = pgid * self.page_size
+        if offset >= self.size:
+            raise CorruptError(pgid, "EOF")
+        block = self.read(offset, self.page_size)
+        if len(block) < self.page_size:
+            raise CorruptError(pgid, "unexpected EOF" if offset + HEADER_SIZE <= self.size else "EOF")
+        return block
 
     def page(self, pgid: Pgid) -> tuple[PageHeader, bytes]:
         """Return the header of a page and all its bytes, overflow pages included.
 
         Raises:
-            CorruptError: It lies beyond the end of the file, says it is another page, or has overflow pages that do
-                not exist.
+            CorruptError: It lies beyond the end of the file, says it is another page, or says that it has more
+                overflow pages than there can be. The reasons are in the words of bbolt's command.
         """
-        header = self.header(pgid)
+        block = self.block(pgid)
+        header = PageHeader(*PAGE_HEADER.unpack_from(block))
         if header.id != pgid:
-            raise CorruptError(pgid, f"identifies itself as page {header.id}")
-        pages = min(self.meta.hwm, self.size // self.page_size)
-        if header.overflow and header.overflow >= pages - pgid:
-            raise CorruptError(pgid, f"says it has {header.overflow} overflow pages, which do not exist")
-        return header, self.read(pgid * self.page_size, (header.overflow + 1) * self.page_size)
+            raise CorruptError(pgid, f"error: invalid value due to unexpected Page id: {header.id} != {pgid}")
+        if not header.overflow:
+            return header, block
+        hwm = self.meta.hwm
+        if header.overflow >= hwm - 3:
+            raise CorruptError(
+                pgid,
+                f"error: invalid value, Page claims to have {header.overflow} overflow pages (>=hwm={hwm}). "
+                "Interrupting to avoid risky OOM",
+            )
+        size = (header.overflow + 1) * self.page_size
+        if pgid * self.page_size + size > self.size:
+            raise CorruptError(pgid, "unexpected EOF")
+        return header, self.read(pgid * self.page_size, size)
+
+
+def stored_meta(page: bytes) -> tuple[int, Meta, int]:
+    """Return the version, the fields and the checksum that a meta page states, true or not."""
+    _, version, *fields = META_BODY.unpack_from(page, HEADER_SIZE)
+    return version, Meta(*fields), META_CHECKSUM.unpack_from(page, HEADER_SIZE + META_BODY.size)[0]
 
 
 def _unproven_meta(page: bytes) -> Meta:
     """Return the meta of page 0 although its checksum or version is wrong, if it is one and has a page size."""
     if len(page) < META_PAGE_BYTES:
         raise InvalidDatabaseError("invalid database: no meta page")
-    magic, _, *fields = META_BODY.unpack_from(page, HEADER_SIZE)
-    meta = Meta(*fields)
+    _, meta, _ = stored_meta(page)
+    magic = META_BODY.unpack_from(page, HEADER_SIZE)[0]
     if magic != MAGIC or not META_PAGE_BYTES <= meta.page_size <= MAX_PAGE_SIZE:
         raise InvalidDatabaseError("invalid database: neither meta page is valid")
     return meta

@@ -321,19 +321,20 @@ class Tx:
             from_page: Check only the tree below this page.
         """
         self._require_open()
-        meta = self._meta
+        meta, free = self._meta, array("Q")
         if from_page is not None:
             from_page = index(from_page)
             if not 2 <= from_page < meta.hwm:
                 yield Problem(f"page ID ({from_page}) out of range [2, {meta.hwm})", None)
                 return
-            yield from Checker(self._snapshot.pages, meta, []).tree(from_page)
+            with suppress(CorruptError):  # a check of the whole file tells
+                free = self._free_now()
+            yield from Checker(self._snapshot.pages, meta, free).below(from_page)
             return
         try:
             free = self._free_now()
         except CorruptError as error:
             yield Problem(str(error), error.pgid)
-            free = array("Q")
         yield from Checker(self._snapshot.pages, meta, free).everything()
 
     def _free_now(self) -> array[int]:

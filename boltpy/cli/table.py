@@ -16,6 +16,11 @@ MODULES = {
     "get": "listing",
     "inspect": "listing",
     "check": "checking",
+    "stats": "measuring",
+    "pages": "measuring",
+    "page": "raw",
+    "page-item": "raw",
+    "dump": "raw",
     "compact": "compacting",
     "help": "helping",
 }
