@@ -52,9 +52,12 @@ class Meta(NamedTuple):
 
     def encode(self, slot: int) -> bytes:
         """Return the meta page for slot 0 or 1, page_size bytes long."""
+        return self.head(slot).ljust(self.page_size, b"\0")
+
+    def head(self, slot: int) -> bytes:
+        """Return as much of that page as has a meaning."""
         body = META_BODY.pack(MAGIC, VERSION, *self)
-        page = PAGE_HEADER.pack(slot, META, 0, 0) + body + META_CHECKSUM.pack(fnv1a(body))
-        return page.ljust(self.page_size, b"\0")
+        return PAGE_HEADER.pack(slot, META, 0, 0) + body + META_CHECKSUM.pack(fnv1a(body))
 
 
 def decode(page: bytes) -> Meta:

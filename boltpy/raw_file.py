@@ -23,6 +23,27 @@ class PageHeader(NamedTuple):
     overflow: int
 
 
+def locked(path: str, timeout: float | None) -> FileStorage:
+    """Open a file to read it, and keep writers out of it. The caller closes it.
+
+    Args:
+        path: The file.
+        timeout: Seconds to wait for its lock, not 0; None does not lock it.
+
+    Raises:
+        LockTimeoutError: Somebody writes to it.
+        OSError: The system refuses.
+    """
+    file = FileStorage(path, mode=0, read_only=True)
+    try:
+        if timeout is not None:
+            file.lock(shared=True, timeout=timeout)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 class RawFile:
     """One file, open to read its pages. A context manager.
 
@@ -45,10 +66,8 @@ class RawFile:
             OSError: The system refuses.
         """
         self.path = path
-        self._file = FileStorage(path, mode=0, read_only=True)
+        self._file = locked(path, timeout)
         try:
-            if timeout is not None:
-                self._file.lock(shared=True, timeout=timeout)
             self.meta = self._find_meta()
             self.page_size = self.meta.page_size
         except BaseException:

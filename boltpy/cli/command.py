@@ -54,7 +54,8 @@ class Flag(NamedTuple):
 
     Attributes:
         name: Without the dashes.
-        kind: "bool", "text", "path", "uint", "int", "float", "seconds", or "list": texts between commas, repeatable.
+        kind: "bool", "text", "path", "uint", "uint32", "int", "float", "seconds", or "list": texts between commas,
+            repeatable.
         about: What it does, with units; one phrase.
         default: Its value where it is not given.
         short: Its letter, if it has one.

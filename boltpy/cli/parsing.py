@@ -36,6 +36,10 @@ def _uint(text: str) -> int:
     return _whole(text, text, "ParseUint", 0, 2**64 - 1)
 
 
+def _uint32(text: str) -> int:
+    return _whole(text, text, "ParseUint", 0, 2**32 - 1)
+
+
 def _int(text: str) -> int:
     return _whole(text, text[1:] if text.startswith(("-", "+")) else text, "ParseInt", -(2**63), 2**63 - 1)
 
@@ -78,6 +82,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "path": str,
     "list": lambda text: text.split(",") if text else [],
     "uint": _uint,
+    "uint32": _uint32,
     "int": _int,
     "float": _float,
     "seconds": _seconds,

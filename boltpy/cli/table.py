@@ -22,6 +22,14 @@ MODULES = {
     "page-item": "raw",
     "dump": "raw",
     "compact": "compacting",
+    "surgery revert-meta-page": "surgery",
+    "surgery copy-page": "surgery",
+    "surgery clear-page": "surgery",
+    "surgery clear-page-elements": "surgery",
+    "surgery freelist abandon": "surgery",
+    "surgery freelist rebuild": "surgery",
+    "surgery meta validate": "surgery",
+    "surgery meta update": "surgery",
     "help": "helping",
 }
 

@@ -1,0 +1,283 @@
+"""`surgery ...`: raw repair of pages, always in a copy of the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..errors import CorruptError
+from ..printing import Printer
+from ..raw_file import RawFile
+from ..surgery import (
+    UPDATABLE,
+    SurgeryError,
+    abandoned_freelist,
+    cleared_elements,
+    cleared_page,
+    copied_page,
+    has_freelist,
+    meta_problems,
+    operate,
+    rebuild_freelist,
+    require_vacant,
+    reverted_meta,
+    updated_meta,
+)
+from .command import FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .opening import lock_wait, require_file
+
+_OUTPUT = Flag("output", "path", "the copy to make; there must be no such file yet", metavar="NEW", required=True)
+_PAGE_ID = Flag("pageId", "uint", "the page, from 2 on", metavar="PAGE", required=True)
+
+# bbolt's own advice, word for word; `boltpy` has the same command.
+_ABANDON = "Please consider executing `./bbolt surgery freelist abandon ...`"
+_MIGHT_HAVE_CHANGED = ("WARNING: the free list might have changed.", _ABANDON)
+_ABANDONED_PAGES = (
+    "WARNING: The clearing has abandoned some pages that are not yet referenced from free list.",
+    _ABANDON,
+)
+_IN_A_COPY = (
+    "The file stays as it is: the change is made in a copy, which is there as a whole or, after an error, not at all. "
+    "Check it before you use it."
+)
+
+
+@contextmanager
+def _source(arguments: Arguments, verb: str) -> Iterator[RawFile]:
+    """Give the command's file, which nobody may change meanwhile; what is wrong with it is told with the verb."""
+    require_file(arguments.file)
+    try:
+        with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
+            yield file
+    except CorruptError as error:
+        raise CommandError(f"{verb} command failed: {error.reason}") from error
+    except SurgeryError as error:
+        raise CommandError(f"{verb} command failed: {error}") from error
+
+
+def _vacant(arguments: Arguments, verb: str) -> None:
+    require_file(arguments.file)
+    try:
+        require_vacant(arguments.output)
+    except SurgeryError as error:
+        raise CommandError(f"[{verb}] {error}") from error
+
+
+def _tell(lines: tuple[str, ...] | list[str], arguments: Arguments, out: Printer) -> int:
+    if arguments.json:
+        warnings = [line.removeprefix("WARNING: ") for line in lines[:-1] if line != _ABANDON]
+        out.line(json.dumps({"output": arguments.output, "done": lines[-1], "warnings": warnings}))
+    else:
+        for line in lines:
+            out.line(line)
+    return 0
+
+
+def _revert(arguments: Arguments, out: Printer) -> int:
+    _vacant(arguments, "revert-meta-page")
+    with _source(arguments, "revert-meta-page") as file:
+        operate(file, arguments.output, reverted_meta(file))
+    return _tell(["The meta page is reverted."], arguments, out)
+
+
+def _copy_page(arguments: Arguments, out: Printer) -> int:
+    source, target = arguments.from_page, arguments.to_page
+    if source == target:
+        raise UsageError(f"'--from-page' and '--to-page' have the same value: {source}")
+    _vacant(arguments, "copy-page")
+    with _source(arguments, "copy-page") as file:
+        operate(file, arguments.output, copied_page(file, source, target))
+        warning = _MIGHT_HAVE_CHANGED if has_freelist(file) else ()
+    return _tell([*warning, f"The page {source} was successfully copied to page {target}"], arguments, out)
+
+
+def _require_tree_page(pgid: int) -> None:
+    if pgid < 2:
+        raise UsageError(f"the pageId must be at least 2, but got {pgid}")
+
+
+def _clear_page(arguments: Arguments, out: Printer) -> int:
+    pgid = arguments.pageId
+    _require_tree_page(pgid)
+    _vacant(arguments, "clear-page")
+    with _source(arguments, "clear-page") as file:
+        patches, lost = cleared_page(file, pgid)
+        operate(file, arguments.output, patches)
+    return _tell([*(_ABANDONED_PAGES if lost else ()), f"The page ({pgid}) was cleared"], arguments, out)
+
+
+def _clear_elements(arguments: Arguments, out: Printer) -> int:
+    pgid, start, end = arguments.pageId, arguments.from_index, arguments.to_index
+    _require_tree_page(pgid)
+    _vacant(arguments, "clear-page-elements")
+    with _source(arguments, "clear-page-element") as file:
+        patches, lost = cleared_elements(file, pgid, start, end)
+        operate(file, arguments.output, patches)
+    done = f"All elements in [{start}, {end}) in page {pgid} were cleared"
+    return _tell([*(_ABANDONED_PAGES if lost else ()), done], arguments, out)
+
+
+def _abandon(arguments: Arguments, out: Printer) -> int:
+    _vacant(arguments, "freelist abandon")
+    with _source(arguments, "freelist abandon") as file:
+        operate(file, arguments.output, abandoned_freelist(file))
+    done = "The freelist was abandoned in both meta pages."
+    note = (
+        "It may cause some delay on next startup because bbolt needs to scan the whole db to reconstruct the free list."
+    )
+    if arguments.json:
+        return _tell([done], arguments, out)
+    return _tell([done, note], arguments, out)
+
+
+def _rebuild(arguments: Arguments, out: Printer) -> int:
+    require_file(arguments.file)
+    with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
+        rebuild_freelist(file, arguments.output)
+    return _tell(["The freelist was successfully rebuilt."], arguments, out)
+
+
+def _validate(arguments: Arguments, out: Printer) -> int:
+    require_file(arguments.file)
+    problems = meta_problems(arguments.file, lock_wait(arguments.timeout))
+    if arguments.json:
+        out.line(json.dumps([{"meta": slot, "error": problem} for slot, problem in enumerate(problems)]))
+        return 0
+    for slot, problem in enumerate(problems):
+        if problem is None:
+            out.line(f"The meta page {slot} is valid!")
+        else:
+            out.line(f"WARNING: The meta page {slot} isn't valid: {problem}!")
+    return 0
+
+
+def _update(arguments: Arguments, out: Printer) -> int:
+    slot = arguments.meta_page
+    if slot not in (0, 1):
+        raise UsageError(f"invalid meta page id: {slot}")
+    changes = dict(map(_field, arguments.fields))
+    _vacant(arguments, "meta update")
+    with _source(arguments, "meta update") as file:
+        patches, warnings = updated_meta(file, slot, changes)
+        operate(file, arguments.output, patches)
+    done = f"The meta page {slot} has been updated!" if patches else "Nothing changed!"
+    return _tell([*(f"WARNING: {warning}" for warning in warnings), done], arguments, out)
+
+
+def _field(text: str) -> tuple[str, int]:
+    """Return the name and the number in `name:number`."""
+    name, colon, number = text.partition(":")
+    if not colon or ":" in number:
+        raise UsageError(f"invalid key-value pair: {text}")
+    if name not in UPDATABLE:
+        raise UsageError(f'field "{name}" isn\'t allowed to be updated')
+    most = 2**32 if name == "pageSize" else 2**64
+    if not (number.isascii() and number.isdigit() and len(number) < 100 and int(number) < most):
+        raise UsageError(f'invalid value "{number}" for field "{name}"')
+    return name, int(number)
+
+
+def _command(
+    name: str,
+    run: Callable[[Arguments, Printer], int],
+    about: str,
+    *flags: Flag,
+    details: tuple[str, ...] = (),
+    example: tuple[str, str],
+) -> Command:
+    """Describe one that makes a copy."""
+    return Command(
+        name=f"surgery {name}",
+        run=run,
+        about=about,
+        words=(FILE,),
+        least=1,
+        most=1,
+        flags=(_OUTPUT, *flags, JSON, TIMEOUT),
+        details=(*details, _IN_A_COPY),
+        examples=((f"boltpy surgery {name} app.db --output mended.db{example[0]}", example[1]),),
+    )
+
+
+COMMANDS = (
+    _command(
+        "revert-meta-page",
+        _revert,
+        "undo the last commit",
+        details=(
+            "The older meta page is put in the place of the newer one. Pages that the commit before the last one used "
+            "may have been written over by later ones only if the file was damaged.",
+        ),
+        example=("", "the state before the last commit"),
+    ),
+    _command(
+        "copy-page",
+        _copy_page,
+        "put a page in the place of another",
+        Flag("from-page", "uint", "the page to copy", metavar="PAGE", required=True),
+        Flag("to-page", "uint", "the page to write over", metavar="PAGE", required=True),
+        details=("Its overflow pages come with it, and write over what is behind the other one.",),
+        example=(" --from-page 5 --to-page 9", "page 9 is what page 5 is, but for its id"),
+    ),
+    _command(
+        "clear-page",
+        _clear_page,
+        "take all elements from a branch or leaf page",
+        _PAGE_ID,
+        example=(" --pageId 9", "page 9 has no elements"),
+    ),
+    _command(
+        "clear-page-elements",
+        _clear_elements,
+        "take some elements from a branch or leaf page",
+        _PAGE_ID,
+        Flag("from-index", "int", "the first element to go, from 0 on", metavar="INDEX", required=True),
+        Flag("to-index", "int", "the element behind the last to go; -1: all", metavar="INDEX", required=True),
+        example=(" --pageId 9 --from-index 3 --to-index 5", "elements 3 and 4 are gone"),
+    ),
+    _command(
+        "freelist abandon",
+        _abandon,
+        "say in both meta pages that no freelist is stored",
+        details=("For a damaged freelist. Who opens the file next walks all pages to find those that are free.",),
+        example=("", "a file without a freelist page"),
+    ),
+    _command(
+        "freelist rebuild",
+        _rebuild,
+        "find the free pages and store the freelist again",
+        details=("For a file whose freelist was abandoned, or is not stored.",),
+        example=("", "a file with a freelist page"),
+    ),
+    Command(
+        name="surgery meta validate",
+        run=_validate,
+        about="tell whether the meta pages are valid",
+        words=(FILE,),
+        least=1,
+        most=1,
+        flags=(JSON, TIMEOUT),
+        details=("The exit code is 0 in any case.",),
+        examples=(("boltpy surgery meta validate app.db", "a line for each of the two"),),
+    ),
+    _command(
+        "meta update",
+        _update,
+        "set fields of a meta page, and make it valid",
+        Flag("meta-page", "uint32", "which of the two: 0 or 1", default=0, metavar="N"),
+        Flag(
+            "fields",
+            "list",
+            "NAME:NUMBER between commas, decimal: pageSize in bytes, root, freelist, and pgid, the high-water mark, "
+            "as page ids. May be given again",
+            default=[],
+            metavar="FIELDS",
+        ),
+        details=(
+            "Its magic number, version, flags (to 4) and checksum are set too, also if no field is given. Setting "
+            "the root makes the root bucket's sequence 0.",
+        ),
+        example=(" --meta-page 1 --fields root:9,pgid:20", "meta 1 leads to root page 9, of 20 pages"),
+    ),
+)
