@@ -107,20 +107,17 @@ def _open_new(path: str, flags: int, mode: int) -> int:
 
 
 def reverted_meta(file: RawFile) -> Patches:
-    """Put the older meta in the place of the newer one: the last commit is undone.
+    """Put the older meta in the place of the newer one: the last commit is undone. A damaged one counts as the newer.
 
     Raises:
-        SurgeryError: The file has not two valid metas, so there is nothing to go back to.
+        SurgeryError: No meta is valid.
     """
-    metas = _metas(file)
-    txids = []
-    for slot, meta in enumerate(metas):
-        if isinstance(meta, BoltError):
-            raise SurgeryError(f"meta page {slot} is not valid ({meta}): there are no two commits to choose from")
-        txids.append(meta.txid)
-    newer = 0 if txids[0] > txids[1] else 1
-    older = file.read((1 - newer) * file.page_size, file.page_size)
-    return [(newer * file.page_size, _with_id(older, newer))]
+    valid = {slot: meta for slot, meta in enumerate(_metas(file)) if isinstance(meta, Meta)}
+    if not valid:
+        raise SurgeryError("neither meta page is valid")
+    older = min(valid, key=lambda slot: valid[slot].txid)
+    page = file.read(older * file.page_size, file.page_size)
+    return [((1 - older) * file.page_size, _with_id(page, 1 - older))]
 
 
 def abandoned_freelist(file: RawFile) -> Patches:

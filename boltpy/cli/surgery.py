@@ -121,8 +121,10 @@ def _clear_elements(arguments: Arguments, out: Printer) -> int:
 def _abandon(arguments: Arguments, out: Printer) -> int:
     _vacant(arguments, "freelist abandon")
     with _source(arguments, "freelist abandon") as file:
-        operate(file, arguments.output, abandoned_freelist(file))
-    done = "The freelist was abandoned in both meta pages."
+        patches = abandoned_freelist(file)
+        operate(file, arguments.output, patches)
+    where = "both meta pages" if len(patches) == 2 else "the one meta page that is valid"
+    done = f"The freelist was abandoned in {where}."
     note = (
         "It may cause some delay on next startup because bbolt needs to scan the whole db to reconstruct the free list."
     )
@@ -206,8 +208,8 @@ COMMANDS = (
         _revert,
         "undo the last commit",
         details=(
-            "The older meta page is put in the place of the newer one. Pages that the commit before the last one used "
-            "may have been written over by later ones only if the file was damaged.",
+            "The older meta page is put in the place of the newer one, or the valid one in the place of a damaged one. "
+            "No page of the commit before the last one has been written over by then.",
         ),
         example=("", "the state before the last commit"),
     ),
