@@ -80,7 +80,8 @@ class LockTimeoutError(DatabaseError, TimeoutError):
     """
 
     def __init__(self, path: str, timeout: float, holder: str = "another opener") -> None:
-        super().__init__(f"timeout: {path} is locked by {holder} (waited {timeout:g} s)")
+        waited = f" (waited {timeout:g} s)" if timeout >= 1e-6 else ""
+        super().__init__(f"timeout: {path} is locked by {holder}{waited}")
         self.path = path
         self.timeout = timeout
 

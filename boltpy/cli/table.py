@@ -22,6 +22,7 @@ MODULES = {
     "page-item": "raw",
     "dump": "raw",
     "compact": "compacting",
+    "bench": "bench",
     "surgery revert-meta-page": "surgery",
     "surgery copy-page": "surgery",
     "surgery clear-page": "surgery",
@@ -30,6 +31,7 @@ MODULES = {
     "surgery freelist rebuild": "surgery",
     "surgery meta validate": "surgery",
     "surgery meta update": "surgery",
+    "completion": "completing",
     "help": "helping",
 }
 

@@ -39,8 +39,9 @@ FLOORS = {
         "__init__",
         "cli/command cli/progress",
         "cli/parsing cli/formats cli/opening cli/table",
-        "cli/manual cli/versions cli/facts cli/listing cli/checking cli/measuring cli/raw cli/compacting cli/surgery",
-        "cli/helping",
+        "cli/workloads cli/manual cli/versions cli/facts cli/listing cli/checking cli/measuring cli/raw cli/compacting"
+        " cli/surgery",
+        "cli/helping cli/completing cli/bench",
         "cli/__init__",
         "__main__",
     ),
@@ -80,7 +81,7 @@ DOORS = {
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
     "os": "boltpy/storage boltpy/hot/__init__ boltpy/compact_file boltpy/surgery boltpy/printing boltpy/cli/compacting"
-    " boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring boltpy/cli/opening engine/cli/output",
+    " boltpy/cli/bench boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring boltpy/cli/opening engine/cli/output",
     "struct": "boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     # These two load late what not everybody needs; what they load stands in one place.
