@@ -7,7 +7,7 @@ hot.pure_read.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import CorruptError
@@ -44,9 +44,12 @@ class Problem:
 class Checker:
     """One check of one snapshot."""
 
-    def __init__(self, pages: Source, meta: Meta, free: Sequence[Pgid]) -> None:
-        """Check the pages of `meta`; `free` are all free and pending pages."""
+    def __init__(
+        self, pages: Source, meta: Meta, free: Sequence[Pgid], progress: Callable[[int], object] | None = None
+    ) -> None:
+        """Check the pages of `meta`; `free` are all free and pending pages, `progress` hears how many were reached."""
         self._pages = pages
+        self._progress = progress
         self._meta = meta
         self._free_list = free
         self._free = set(free)
@@ -87,6 +90,8 @@ class Checker:
         self, pgid: Pgid, low: bytes | None, high: bytes | None, above: list[Pgid]
     ) -> tuple[list[Problem], bytes | None]:
         """Return the problems of a page and all below it, and the last key there."""
+        if self._progress is not None:
+            self._progress(len(self._reached))
         stack = [*above, pgid]
         shown = "[" + " ".join(map(str, stack)) + "]"
         if len(stack) > MAX_DEPTH:

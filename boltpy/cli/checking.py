@@ -16,11 +16,8 @@ _FROM_PAGE = Flag(
 
 
 def _check(arguments: Arguments, out: Printer) -> int:
-    problems = []
-    with reading(arguments) as tx, Progress("check") as progress:
-        for problem in tx.check(arguments.from_page or None):
-            problems.append(str(problem))
-            progress.step()
+    with reading(arguments) as tx, Progress("check", tx.size // tx.db.info().page_size) as progress:
+        problems = [str(problem) for problem in tx.check(arguments.from_page or None, progress.at)]
     # Problems are problems, whether somebody reads them to their end or not.
     with suppress(ReaderLeftError):
         if arguments.json:

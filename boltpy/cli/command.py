@@ -116,6 +116,7 @@ class Command(NamedTuple):
 FILE = ("FILE", "the database file")
 BUCKETS = ("BUCKET...", "the bucket's name, or the path of names to a nested one")
 
+HELP = Flag("help", "bool", "this help", default=False, short="h")
 JSON = Flag("json", "bool", "print JSON, for programs", default=False)
 JSON_BYTES = Flag("json", "bool", 'print JSON; bytes that are no printable UTF-8 become {"hex": "ff00"}', default=False)
 TIMEOUT = Flag(

@@ -6,11 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 
 from ..printing import Printer
-from .command import JSON, Arguments, Command, Flag, UsageError
+from .command import HELP, JSON, Arguments, Command, Flag, UsageError
 from .manual import every_command
 from .table import GROUPS, MODULES, below, command_named
-
-_HELP = Flag("help", "bool", "tell about the command", default=False, short="h")
 
 
 def _places() -> list[str]:
@@ -64,7 +62,7 @@ def _completion_words(name: str) -> list[str]:
     """Return the flags of a place, and the shells behind `completion`."""
     flags = command_named(name).flags if name in MODULES else ()
     shells = list(_SHELLS) if name == "completion" else []
-    return [*shells, *(f"--{flag.name}" for flag in (*flags, _HELP))]
+    return [*shells, *(f"--{flag.name}" for flag in (*flags, HELP))]
 
 
 def _spellings(flag: Flag) -> list[str]:
@@ -92,7 +90,7 @@ def _zsh() -> Iterator[str]:
             rows = " ".join(_quoted(f"{one.rpartition(' ')[2]}:{_about(one)}") for one in below(name))
             yield f'        "{name}") names=({rows}); _describe command names ;;'
             continue
-        specs = [_zsh_flag(flag) for flag in (*command_named(name).flags, _HELP)]
+        specs = [_zsh_flag(flag) for flag in (*command_named(name).flags, HELP)]
         specs.append(f"'*:shell:({' '.join(_SHELLS)})'" if name == "completion" else "'*:file:_files'")
         yield f'        "{name}") _arguments {" ".join(specs)} ;;'
     yield "    esac"
@@ -134,7 +132,7 @@ def _fish() -> Iterator[str]:
             continue
         if name == "completion":
             yield f"{there} -f -a {_fish_quoted(' '.join(_SHELLS))}"
-        for flag in (*command_named(name).flags, _HELP):
+        for flag in (*command_named(name).flags, HELP):
             short = f" -s {flag.short}" if flag.short else ""
             value = f" -x -a {_fish_quoted(' '.join(flag.choices))}" if flag.choices else ""
             if not flag.choices and flag.kind != "bool":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from .command import Command, Flag
+from .command import HELP, Command, Flag
 from .table import GROUPS, MODULES, below, command_named
 
 _COLUMNS = 100
@@ -43,8 +43,8 @@ def manual(command: Command) -> str:
         lines += ["", *textwrap.wrap(paragraph, _COLUMNS)]
     if command.words:
         lines += ["", "ARGUMENTS", *_columns(command.words)]
-    flags = [(_flag_names(flag), _flag_about(flag)) for flag in command.flags]
-    lines += ["", "FLAGS", *_columns([*flags, ("-h, --help", "this help")])]
+    flags = [(_flag_names(flag), _flag_about(flag)) for flag in (*command.flags, HELP)]
+    lines += ["", "FLAGS", *_columns(flags)]
     if command.words:
         lines += ["", "  Put -- before words that begin with a dash."]
     if command.examples:

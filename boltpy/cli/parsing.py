@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .command import Arguments, Command, Flag, UsageError
+from .command import HELP, Arguments, Command, Flag, UsageError
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -127,6 +127,8 @@ def parse(command: Command, line: Sequence[str]) -> Arguments:
             _short(command, part, left, given)
         else:
             words.append(part)
+    if given.pop(HELP.attribute, False):
+        raise HelpWanted
     _count(command, len(words))
     missing = sorted(flag.name for flag in command.flags if flag.required and flag.attribute not in given)
     if missing:
@@ -137,9 +139,7 @@ def parse(command: Command, line: Sequence[str]) -> Arguments:
 
 def _long(command: Command, part: str, left: list[str], given: dict[str, Any]) -> None:
     name, has_value, text = part[2:].partition("=")
-    if name == "help":
-        raise HelpWanted
-    flag = next((flag for flag in command.flags if flag.name == name), None)
+    flag = next((flag for flag in (*command.flags, HELP) if flag.name == name), None)
     if flag is None or not name:
         raise UsageError(f"unknown flag: --{name}" if name else f"bad flag syntax: {part}")
     if not has_value:
@@ -156,10 +156,8 @@ def _short(command: Command, part: str, left: list[str], given: dict[str, Any]) 
     letters = part[1:]
     while letters:
         letter, letters = letters[0], letters[1:]
-        flag = next((flag for flag in command.flags if flag.short == letter), None)
+        flag = next((flag for flag in (*command.flags, HELP) if flag.short == letter), None)
         if flag is None:
-            if letter == "h":
-                raise HelpWanted
             raise UsageError(f"unknown shorthand flag: '{letter}' in {part}")
         if flag.kind == "bool" and not letters.startswith("="):
             _take(flag, "true", given)

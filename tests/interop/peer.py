@@ -39,8 +39,8 @@ class GoError(Exception):
     """The peer answered with an error; the text is bbolt's own where bbolt raised it."""
 
 
-def build(cache: Path, sources: Path = SOURCES) -> Path:
-    """Compile the program in a folder, unless the cache has it for these sources and this Go.
+def build(cache: Path, sources: Path = SOURCES, package: str = ".") -> Path:
+    """Compile the program in a folder, or a package that its go.mod names, unless the cache has it for this Go.
 
     Two test processes may do this at once: each builds its own file, and the
     rename that publishes it is atomic.
@@ -59,7 +59,7 @@ def build(cache: Path, sources: Path = SOURCES) -> Path:
     binary = cache / f"boltpy-interop-{sources.name}-{digest.hexdigest()[:16]}"
     if not binary.exists():
         mine = binary.with_suffix(f".{os.getpid()}")
-        command = [go, "build", "-mod=readonly", "-o", str(mine), "."]
+        command = [go, "build", "-mod=readonly", "-o", str(mine), package]
         built = subprocess.run(command, capture_output=True, text=True, check=False, cwd=sources)
         if built.returncode != 0:
             raise PeerUnavailableError(f"go build failed: {built.stderr.strip()}")
