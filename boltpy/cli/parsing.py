@@ -46,7 +46,7 @@ def _int(text: str) -> int:
 
 def _whole(text: str, digits: str, name: str, low: int, high: int) -> int:
     try:
-        if not digits[:1].isdigit():  # Python takes spaces and a second sign
+        if not (digits.isascii() and digits[:1].isdigit()) or digits[-1].isspace():  # Python takes all of these
             raise ValueError(digits)
         # A leading zero alone is octal in Go; Python knows it with an o only.
         octal = digits[0] == "0" and digits[1:2] in tuple("_01234567")
@@ -158,7 +158,7 @@ def _short(command: Command, part: str, left: list[str], given: dict[str, Any]) 
         letter, letters = letters[0], letters[1:]
         flag = next((flag for flag in (*command.flags, HELP) if flag.short == letter), None)
         if flag is None:
-            raise UsageError(f"unknown shorthand flag: '{letter}' in {part}")
+            raise UsageError(f"unknown shorthand flag: '{letter}' in -{letter}{letters}")
         if flag.kind == "bool" and not letters.startswith("="):
             _take(flag, "true", given)
             continue
@@ -167,7 +167,7 @@ def _short(command: Command, part: str, left: list[str], given: dict[str, Any]) 
         elif left:
             text = left.pop()
         else:
-            raise UsageError(f"flag needs an argument: '{letter}' in {part}")
+            raise UsageError(f"flag needs an argument: '{letter}' in -{letter}")
         _take(flag, text, given)
         return
 

@@ -98,11 +98,12 @@ def _print_leaf(header: PageHeader, data: bytes, value_format: str, out: Printer
     out.line("")
     page = tree_page(header, data)
     for element in elements(page):
-        out.text(f"{_key_text(_key(page, element))}: ")
         if element.flags & BUCKET_ENTRY:
-            out.line("<pgid={},seq={}>".format(*_bucket(page, element)))
+            value: str | bytes = "<pgid={},seq={}>".format(*_bucket(page, element))
         else:
-            out.line(in_format(_value(page, element), value_format))
+            value = in_format(_value(page, element), value_format)
+        out.text(f"{_key_text(_key(page, element))}: ")
+        out.line(value)
     out.line("")
 
 

@@ -65,9 +65,11 @@ def resolve(line: Sequence[str]) -> tuple[str, Sequence[str]]:
     """
     name, rest = "", line
     while name not in MODULES and rest and not rest[0].startswith("-"):
-        longer = f"{name} {rest[0]}".strip()
-        if longer not in MODULES and not any(known.startswith(f"{longer} ") for known in MODULES):
+        word = rest[0]
+        longer = f"{name} {word}".strip()
+        known = longer in MODULES or any(command.startswith(f"{longer} ") for command in MODULES)
+        if not known or not word or " " in word:
             place = f"boltpy {name}".strip()
-            raise UsageError(f'unknown command "{rest[0]}" for "{place}"')
+            raise UsageError(f'unknown command "{word}" for "{place}"')
         name, rest = longer, rest[1:]
     return name, rest
