@@ -15,6 +15,27 @@ from boltpy.cli import main
 from tests.boltpy.rawfile import HEADER
 from tests.cli.command import printed, printed_json, run
 
+REPORT = """\
+Aggregate statistics for {} buckets
+
+Page count statistics
+	Number of logical branch pages: {}
+	Number of physical branch overflow pages: {}
+	Number of logical leaf pages: {}
+	Number of physical leaf overflow pages: {}
+Tree statistics
+	Number of keys/value pairs: {}
+	Number of levels in B+tree: {}
+Page size utilization
+	Bytes allocated for physical branch pages: {}
+	Bytes actually used for branch data: {} ({}%)
+	Bytes allocated for physical leaf pages: {}
+	Bytes actually used for leaf data: {} ({}%)
+Bucket statistics
+	Total number of buckets: {}
+	Total number on inlined buckets: {} ({}%)
+	Bytes used for inlined buckets: {} (0%)
+"""
 HOLDER = "this process" if Path("/proc/locks").exists() else "another opener"
 
 
@@ -99,6 +120,33 @@ class TestAnswers:
         printed("keys", path, "b")
         printed("get", path, "b", "ff")
         assert path.read_bytes() == before
+
+
+class TestStats:
+    """bbolt's own reports, for the databases of its tests."""
+
+    def test_of_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "empty.db"
+        boltpy.open(path, page_size=4096).close()
+        assert printed("stats", path) == REPORT.format(*[0] * 17)
+
+    def test_of_three_buckets_of_which_two_are_inline(self, tmp_path: Path) -> None:
+        path = tmp_path / "three.db"
+        with boltpy.open(path, page_size=4096) as db:
+            for name, count in ((b"foo", 10), (b"bar", 100), (b"baz", 0)):
+                with db.update() as tx:
+                    bucket = tx.create_bucket(name)
+                    for number in range(count):
+                        bucket[b"%d" % number] = b"%d" % number
+                    if not count:
+                        bucket[b"key"] = b"value"
+        numbers = (3, 0, 0, 1, 0, 111, 1, 0, 0, 0, 4096, 1996, 48, 3, 2, 66, 236)
+        assert printed("stats", path) == REPORT.format(*numbers).replace("236 (0%)", "236 (11%)")
+        assert printed_json("stats", path, "f") == {
+            "buckets": 1, "branch_page_n": 0, "branch_overflow_n": 0, "leaf_page_n": 0, "leaf_overflow_n": 0,
+            "key_n": 10, "depth": 1, "branch_alloc": 0, "branch_inuse": 0, "leaf_alloc": 0, "leaf_inuse": 0,
+            "bucket_n": 1, "inline_bucket_n": 1, "inline_bucket_inuse": 196,
+        }  # fmt: skip
 
 
 class TestProblems:

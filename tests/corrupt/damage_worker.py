@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import resource
 import signal
 import sys
@@ -50,6 +51,42 @@ def timed() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
+COMMANDS = [
+    ["info", "{file}"],
+    ["buckets", "{file}"],
+    ["inspect", "{file}"],
+    ["check", "{file}"],
+    ["check", "{file}", "--from-page", "3"],
+    ["keys", "{file}", "{bucket}"],
+    ["get", "{file}", "{bucket}", "key 0100"],
+    ["stats", "{file}"],
+    ["pages", "{file}"],
+    ["page", "{file}", "--all"],
+    ["page", "{file}", "0", "2", "5", "9"],
+    ["page-item", "{file}", "4", "1"],
+    ["dump", "{file}", "0", "3"],
+    ["surgery meta validate", "{file}"],
+    ["surgery revert-meta-page", "{file}", "--output", "{output}"],
+    ["surgery copy-page", "{file}", "--output", "{output}", "--from-page", "3", "--to-page", "5"],
+    ["surgery clear-page", "{file}", "--output", "{output}", "--pageId", "4"],
+    [
+        "surgery clear-page-elements",
+        "{file}",
+        "--output",
+        "{output}",
+        "--pageId",
+        "4",
+        "--from-index=0",
+        "--to-index=1",
+    ],
+    ["surgery freelist abandon", "{file}", "--output", "{output}"],
+    ["surgery freelist rebuild", "{file}", "--output", "{output}"],
+    ["surgery meta update", "{file}", "--output", "{output}", "--fields", "root:3"],
+    ["compact", "{file}", "--output", "{output}"],
+]
+"""A line for each command that takes a file."""
+
+
 class Uses:
     """Everything that can be done with a file, with names and keys that the sound one has."""
 
@@ -61,6 +98,9 @@ class Uses:
                 self._names.append(name)
                 self._keys += [key for key, _ in zip(bucket.keys(), range(40), strict=False)][::13]
         self._names = self._names[:6]
+        first = os.fsdecode(self._names[0])
+        self._lines = [[word.replace("{bucket}", first) for word in line] for line in COMMANDS]
+        self._commands_run = 0
 
     def walk(self, bucket: boltpy.Bucket, depth: int = 0) -> None:
         """Read a bucket in all ways and everything nested in it."""
@@ -144,15 +184,28 @@ class Uses:
             assert list(tx.check()) == []
 
     def command(self, path: Path) -> None:
-        """The commands that look into a file: 0 or 1, and no traceback."""
-        for arguments in (["info"], ["buckets"], ["inspect"], ["check"], ["keys", self._names[0].decode("latin-1")]):
-            assert command_line([arguments[0], "--json", str(path), *arguments[1:]], io.StringIO()) in (0, 1)
+        """All commands: 0, or 1 and one line that says why, and no traceback."""
+        output = path.with_name("output.db")
+        self._commands_run += 1
+        for words in self._lines:
+            name, *rest = [word.format(file=path, output=output) for word in words]
+            json = ["--json"] if self._commands_run % 2 else []
+            sys.stderr.seek(0)
+            sys.stderr.truncate()
+            code = command_line([*name.split(), *json, *rest], io.StringIO())
+            sys.stderr.seek(0)
+            told = sys.stderr.read()
+            assert (code, told.count("\n")) in ((0, 0), (1, 1)), (code, name, told)
+            assert not code or told.startswith("Error: "), told
+            output.unlink(missing_ok=True)
 
 
 def main() -> None:
     source, folder = Path(sys.argv[1]), Path(sys.argv[2])
     sound, uses = source.read_bytes(), Uses(source)
     sys.stderr = open(folder / "complaints", "w+")  # noqa: SIM115  it lives as long as the process
+    for name in ("fsync", "fdatasync"):  # to wait for a disk finds nothing here
+        setattr(os, name, lambda _: None)
     limit_memory(MEMORY + 8 * len(sound))
     path = folder / "damaged.db"
     for line in sys.stdin:

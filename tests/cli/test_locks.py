@@ -1,0 +1,99 @@
+"""A file that somebody has open: reported at once and by whom, waited for on demand, and no matter for raw looks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import boltpy
+from tests.cli.beside import Bbolt, run_here
+from tests.cli.command import ROOT
+
+HOLD = "import boltpy, sys; db = boltpy.open(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+LOCKING = [
+    "info {}", "buckets {}", "keys {} b", "get {} b none", "inspect {}", "check {}", "stats {}", "pages {}",
+    "compact {} -o {}.new", "surgery revert-meta-page {} --output {}.new", "surgery meta validate {}",
+    "surgery meta update {} --output {}.new", "surgery freelist rebuild {} --output {}.new",
+]  # fmt: skip
+
+
+@pytest.fixture
+def path(samples: dict[str, Path], tmp_path: Path) -> Path:
+    path = tmp_path / "a.db"
+    path.write_bytes(samples["rich"].read_bytes())
+    return path
+
+
+@contextmanager
+def held_by_another_process(path: Path) -> Iterator[int]:
+    """Somebody else has the file open for writing; their process id."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+
+
+def test_each_command_reports_a_held_lock_at_once_and_names_the_process(path: Path) -> None:
+    with held_by_another_process(path) as pid:
+        holder = f"process {pid}" if Path("/proc/locks").exists() else "another opener"
+        start = time.monotonic()
+        for line in LOCKING:
+            found = run_here(*line.format(path, path).split())
+            assert found == (1, b"", f"Error: timeout: {path} is locked by {holder}\n"), line
+        assert time.monotonic() - start < 2
+
+
+def test_the_lock_of_bbolt_is_seen_too(path: Path, bbolt: Bbolt) -> None:
+    """bbolt's `bench` has its file open for a second at least."""
+    running = threading.Thread(target=bbolt, args=("bench", "--count", "10", "--path", path, "--work"))
+    running.start()
+    try:
+        deadline, seen = time.monotonic() + 10, set()
+        while time.monotonic() < deadline and "Error" not in seen:
+            seen.add(run_here("info", path)[2].partition(":")[0])
+    finally:
+        running.join()
+    assert "Error" in seen
+
+
+def test_a_lock_that_is_given_up_in_time_is_waited_for(path: Path) -> None:
+    db = boltpy.open(path)
+    threading.Timer(0.3, db.close).start()
+    start = time.monotonic()
+    assert run_here("info", path, "--timeout", "20") == (0, b"Page Size: 4096\n", "")
+    assert 0.2 < time.monotonic() - start < 10
+
+
+def test_readers_do_not_mind_each_other(path: Path) -> None:
+    with boltpy.open(path, read_only=True):
+        for line in LOCKING:
+            if line != "get {} b none":
+                code, _, errors = run_here(*line.format(path, path).split())
+                assert code == 0 or "already has freelist" in errors
+            path.with_name("a.db.new").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("line", ["page {} 0 1", "page-item {} 3 0", "dump {} 0"])
+def test_a_raw_look_needs_no_lock(path: Path, line: str) -> None:
+    expected = run_here(*line.format(path).split())
+    with boltpy.open(path):
+        assert run_here(*line.format(path).split()) == expected
+
+
+def test_errors_are_text_also_for_those_who_asked_for_json(path: Path) -> None:
+    with boltpy.open(path):
+        code, out, errors = run_here("info", path, "--json")
+    assert (code, out) == (1, b"")
+    assert errors.count("\n") == 1
+    assert json.loads(run_here("info", path, "--json")[1])["page_size"] == 4096
