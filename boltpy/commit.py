@@ -91,7 +91,7 @@ class Committer:
             StorageError: Nothing was changed.
         """
         slot = meta.txid % 2
-        self._storage.write(slot * self._page_size, meta.encode(slot))
+        self._storage.write(slot * self._page_size, meta.encode(slot, hot.fnv1a))
         self._storage.sync()
 
     def write_pages(self, snapshot: Snapshot, root: BucketState, freelist: Freelist, allocation: Allocation) -> Meta:
@@ -144,7 +144,7 @@ class Committer:
             StorageError: The meta may be in the file or not.
         """
         slot = meta.txid % 2
-        self._storage.write(slot * self._page_size, meta.encode(slot))
+        self._storage.write(slot * self._page_size, meta.encode(slot, hot.fnv1a))
         root._tx._stats.write += 1
         if not self._options.no_sync:
             self._sync(root)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..hot import HOT
+import boltpy
+
 from ..printing import Printer
 from ..raw_file import RawFile
 from .command import FILE, JSON, TIMEOUT, Arguments, Command
@@ -12,12 +13,11 @@ from .opening import lock_wait, require_file
 def _info(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
     with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
-        meta, file_size = file.meta, file.size
+        meta = file.meta
     if arguments.json:
         size = meta.hwm * meta.page_size
         # By hand: to load the module for it would be a tenth of all that is done here.
-        numbers = f'"page_size": {meta.page_size}, "size": {size}, "file_size": {file_size}, "txid": {meta.txid}'
-        out.line(f'{{{numbers}, "kernels": "{HOT}"}}')
+        out.line(f'{{"page_size": {meta.page_size}, "size": {size}, "txid": {meta.txid}, "kernels": "{boltpy.HOT}"}}')
     else:
         out.line(f"Page Size: {meta.page_size}")
     return 0
@@ -33,8 +33,8 @@ COMMANDS = (
         most=1,
         flags=(JSON, TIMEOUT),
         details=(
-            "With --json also: the bytes in use (size: the high-water mark times the page size), the bytes of the "
-            "file, the txid of the last commit, and which kernels run.",
+            "With --json also: the bytes in use (size: the high-water mark times the page size), the txid of the last "
+            "commit, and which kernels run.",
         ),
         examples=(("boltpy info app.db", "Page Size: 4096"),),
     ),

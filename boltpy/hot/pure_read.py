@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ..checksum import fnv1a as fnv1a
 from ..errors import CorruptError
 from ..format import BUCKET_ENTRY, MAX_DEPTH, Pgid
 from .raw_page import (
@@ -57,14 +58,6 @@ class Run(NamedTuple):
     ksize: int
     vsize: int
     flags: int
-
-
-def fnv1a(data: bytes) -> int:
-    """Return the FNV-1a 64 hash of some bytes, bolt's checksum of a meta page."""
-    h = 0xCBF29CE484222325
-    for byte in data:
-        h = ((h ^ byte) * 0x100000001B3) & 0xFFFF_FFFF_FFFF_FFFF
-    return h
 
 
 def attach(buffer: Map) -> Map:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files without ".py", below the package's folder.
 FLOORS = {
     "boltpy": (
-        "errors format stats changes version hot/build",
+        "errors format checksum stats changes version hot/build",
         "storage batch open_txs hot/raw_page",
         "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write hot/native_read",
