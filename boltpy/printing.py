@@ -63,7 +63,7 @@ class Printer:
         if self._holds_text:  # it would come behind the bytes
             self._do(lambda stream: stream.flush())
             self._holds_text = False
-        self._do(lambda _: sink.write(data))
+        self._do(lambda _: _write_all(sink, data))
 
     def flush(self) -> None:
         """Hand over what was printed."""
@@ -78,6 +78,13 @@ class Printer:
             raise ReaderLeftError from error
         except OSError as error:
             raise OutputError(error.strerror or str(error)) from error
+
+
+def _write_all(sink: BinaryIO, data: bytes) -> None:
+    """Write all of `data`: without Python's buffer (-u), a file may take less at a time."""
+    left = memoryview(data)
+    while left:
+        left = left[sink.write(left) :]
 
 
 def complain(reason: str, *hints: str, code: int = 1) -> int:

@@ -114,6 +114,34 @@ def test_a_full_disk_is_an_error(path: Path, unbuffered: str) -> None:
         assert outcome(result) == (1, "", "Error: output: No space left on device\n")
 
 
+@buffering
+def test_bytes_as_they_are_meet_a_full_disk_too(path: Path, tmp_path: Path, unbuffered: str) -> None:
+    value = bytes(range(256)) * 2000
+    with boltpy.open(tmp_path / "large.db") as db, db.update() as tx:
+        tx.create_bucket(b"b")[b"k"] = value
+    get = f"get {tmp_path}/large.db b k --format bytes"
+    result = shell(f"{get} >/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert outcome(result) == (1, "", "Error: output: No space left on device\n")
+    assert outcome(shell(f"{get} >{tmp_path}/value", PYTHONUNBUFFERED=unbuffered)) == (0, "", "")
+    assert (tmp_path / "value").read_bytes() == value + b"\n"
+
+
+def test_bytes_that_are_no_text_stand_in_order_with_text(tmp_path: Path) -> None:
+    with boltpy.open(tmp_path / "odd.db", page_size=4096) as db, db.update() as tx:
+        bucket = tx.create_bucket(b"\xff\xfe")
+        bucket.put_many((b"k%04d" % number, b"\xff%04d" % number) for number in range(300))
+    with boltpy.open(tmp_path / "odd.db", read_only=True, preload_freelist=True) as db, db.view() as tx:
+        infos = [tx.page(pgid) for pgid in range(tx.size // 4096)]
+    leaf = next(info.id for info in infos if info is not None and info.type == "leaf" and info.count > 20)
+
+    def shown(*arguments: str | Path) -> bytes:
+        return subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+
+    assert shown("buckets", tmp_path / "odd.db") == b"\xff\xfe\n"
+    page = shown("page", tmp_path / "odd.db", str(leaf), "--format-value", "bytes")
+    assert b'\n\n"k0000": \xff0000\n"k0001": \xff0001\n' in page
+
+
 def test_help_for_a_full_disk_is_an_error_too() -> None:
     assert outcome(shell("--help >/dev/full")) == (1, "", "Error: output: No space left on device\n")
 
