@@ -45,6 +45,11 @@ def elements(page: RawPage) -> Iterator[Element]:
         yield element
 
 
+def key_of(page: RawPage, element: Element) -> bytes:
+    """Return the key of an element that was checked."""
+    return bytes(page.map[element.key_at : element.value_at])
+
+
 def freelist_ids(header: PageHeader, data: bytes) -> array[Pgid]:
     """Return the page ids on a freelist page, as they stand there.
 

@@ -127,3 +127,11 @@ TIMEOUT = Flag(
     metavar="SECONDS",
 )
 FORMAT = Flag("format", "text", "how to show bytes", default="auto", metavar="FORMAT", choices=FORMATS)
+PARSE_FORMAT = Flag(
+    "parse-format",
+    "text",
+    "how KEY is given: as it is, or as hex",
+    default="ascii-encoded",
+    metavar="FORMAT",
+    choices=("ascii-encoded", "hex"),
+)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import boltpy
 
 from ..printing import Printer
-from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, TIMEOUT, Arguments, Command, CommandError, Flag
+from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, PARSE_FORMAT, TIMEOUT, Arguments, Command, CommandError
 from .formats import as_json, in_format, parsed, quoted
 from .opening import bucket_at, reading
 
@@ -18,14 +18,6 @@ from .opening import bucket_at, reading
 _GO_SPELLS_OUT = re.compile("[<>&\u2028\u2029\udc80-\udcff]")
 
 _KEYS_FORMAT = FORMAT._replace(short="f")
-_PARSE_FORMAT = Flag(
-    "parse-format",
-    "text",
-    "how KEY is given: as it is, or as hex",
-    default="ascii-encoded",
-    metavar="FORMAT",
-    choices=("ascii-encoded", "hex"),
-)
 
 
 def _list(names: Iterable[bytes], form: str, arguments: Arguments, out: Printer) -> int:
@@ -122,7 +114,7 @@ COMMANDS = (
         words=(FILE, BUCKETS, ("KEY", "the key in that bucket")),
         least=3,
         most=None,
-        flags=(FORMAT, _PARSE_FORMAT, JSON_BYTES, TIMEOUT),
+        flags=(FORMAT, PARSE_FORMAT, JSON_BYTES, TIMEOUT),
         examples=(
             ("boltpy get app.db users ada", "its value, and the end of a line"),
             ("boltpy get app.db users --parse-format hex 616461 --format bytes", "the same key; the value as it is"),

@@ -9,7 +9,7 @@ from contextlib import suppress
 from ..errors import CorruptError
 from ..format import BRANCH, BUCKET_ENTRY, BUCKET_HEADER, BUCKET_HEADER_SIZE, FREELIST, LEAF, META, page_type_name
 from ..hot.raw_page import Element, RawPage
-from ..page_items import elements, freelist_ids, tree_page
+from ..page_items import elements, freelist_ids, key_of, tree_page
 from ..printing import Printer, complain
 from ..raw_file import PageHeader, RawFile, stored_meta
 from .command import FILE, FORMAT, JSON, JSON_BYTES, Arguments, Command, CommandError, Flag, UsageError
@@ -102,7 +102,7 @@ def _print_leaf(header: PageHeader, data: bytes, value_format: str, out: Printer
             value: str | bytes = "<pgid={},seq={}>".format(*_bucket(page, element))
         else:
             value = in_format(_value(page, element), value_format)
-        out.text(f"{_key_text(_key(page, element))}: ")
+        out.text(f"{_key_text(key_of(page, element))}: ")
         out.line(value)
     out.line("")
 
@@ -112,7 +112,7 @@ def _print_branch(header: PageHeader, data: bytes, _: str, out: Printer) -> None
     out.line("")
     page = tree_page(header, data)
     for element in elements(page):
-        out.line(f"{_key_text(_key(page, element))}: <pgid={element.child}>")
+        out.line(f"{_key_text(key_of(page, element))}: <pgid={element.child}>")
     out.line("")
 
 
@@ -132,10 +132,6 @@ _BODIES: dict[int, Callable[[PageHeader, bytes, str, Printer], None]] = {
     BRANCH: _print_branch,
     FREELIST: _print_freelist,
 }
-
-
-def _key(page: RawPage, element: Element) -> bytes:
-    return bytes(page.map[element.key_at : element.value_at])
 
 
 def _value(page: RawPage, element: Element) -> bytes:
@@ -173,7 +169,7 @@ def _page_as_json(header: PageHeader, data: bytes) -> dict[str, object]:
 
 
 def _item_as_json(page: RawPage, element: Element) -> dict[str, object]:
-    item: dict[str, object] = {"key": as_json(_key(page, element))}
+    item: dict[str, object] = {"key": as_json(key_of(page, element))}
     if not page.is_leaf:
         item["pgid"] = element.child
     elif element.flags & BUCKET_ENTRY:
@@ -199,7 +195,7 @@ def _page_item(arguments: Arguments, out: Printer) -> int:
         raise CommandError(f"leafPageElement: expected page type of 'leaf', but got '{page_type_name(header.flags)}'")
     page = tree_page(header, data)
     element = page.element(index)
-    parts = {"key": _key(page, element), "value": _value(page, element)}
+    parts = {"key": key_of(page, element), "value": _value(page, element)}
     wanted = ["key"] * (not arguments.value_only) + ["value"] * (not arguments.key_only)
     if arguments.json:
         out.line(json.dumps({name: as_json(parts[name]) for name in wanted}))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import CorruptError
+from ..key_paths import paths_to_key
 from ..printing import Printer
 from ..raw_file import RawFile
 from ..surgery import (
@@ -24,7 +25,8 @@ from ..surgery import (
     reverted_meta,
     updated_meta,
 )
-from .command import FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .command import FILE, JSON, PARSE_FORMAT, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .formats import parsed, quoted
 from .opening import lock_wait, require_file
 
 _OUTPUT = Flag("output", "path", "the copy to make; there must be no such file yet", metavar="NEW", required=True)
@@ -180,6 +182,21 @@ def _field(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
+def _find_key(arguments: Arguments, out: Printer) -> int:
+    key = parsed(arguments.words[1], arguments.parse_format)
+    require_file(arguments.file)
+    with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
+        paths = list(paths_to_key(file, key))
+    if arguments.json:
+        out.line(json.dumps(paths))
+    else:
+        for path in paths:
+            out.line(" ".join(map(str, path)))
+    if not paths:
+        raise CommandError(f"no page has the key {quoted(key)}")
+    return 0
+
+
 def _command(
     name: str,
     run: Callable[[Arguments, Printer], int],
@@ -251,6 +268,21 @@ COMMANDS = (
         "find the free pages and store the freelist again",
         details=("For a file whose freelist was abandoned, or is not stored.",),
         example=("", "a file with a freelist page"),
+    ),
+    Command(
+        name="surgery find-key",
+        run=_find_key,
+        about="tell which pages lead to a key, in all buckets",
+        words=(FILE, ("KEY", "the key, or the name of a bucket")),
+        least=2,
+        most=2,
+        flags=(PARSE_FORMAT, JSON, TIMEOUT),
+        details=(
+            "A line for each leaf page that has it: the pages from the root down to that leaf. All pages are looked "
+            "at, so it is found in a file whose keys are out of order too.",
+        ),
+        examples=(("boltpy surgery find-key app.db ada", "14 13 7: page 7 has it, below pages 13 and 14"),),
+        codes=((1, "no page has it, or an error, told in one line on stderr"),),
     ),
     Command(
         name="surgery meta validate",

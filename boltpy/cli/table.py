@@ -23,6 +23,7 @@ MODULES = {
     "dump": "raw",
     "compact": "compacting",
     "bench": "bench",
+    "surgery find-key": "surgery",
     "surgery revert-meta-page": "surgery",
     "surgery copy-page": "surgery",
     "surgery clear-page": "surgery",

@@ -22,6 +22,7 @@ HOLD = "import boltpy, sys; db = boltpy.open(sys.argv[1]); print(flush=True); sy
 LOCKING = [
     "info {}", "buckets {}", "keys {} b", "get {} b none", "inspect {}", "check {}", "stats {}", "pages {}",
     "compact {} -o {}.new", "surgery revert-meta-page {} --output {}.new", "surgery meta validate {}",
+    "surgery find-key {} big",
     "surgery meta update {} --output {}.new", "surgery freelist rebuild {} --output {}.new",
 ]  # fmt: skip
 

@@ -268,3 +268,17 @@ def test_what_was_done_as_json(source: Path) -> None:
         {"meta": 0, "error": None},
         {"meta": 1, "error": None},
     ]
+
+
+def test_the_way_to_a_key(source: Path) -> None:
+    raw = RawFile(source)
+    root = raw.newest().root
+    with unchanged(source):
+        code, out, errors = run_here("surgery", "find-key", source, "key 0123")
+    (way,) = out.decode().splitlines()
+    assert (code, errors) == (0, "")
+    assert way.startswith(f"{root} {raw.bucket_root(b'b')} ")
+    assert b"key 0123" in [key for _, key, _ in raw.leaf_entries(int(way.split()[-1]))]
+    hexed = run_here("surgery", "find-key", source, b"key 0123".hex(), "--parse-format", "hex", "--json")
+    assert json.loads(hexed[1]) == [[int(pgid) for pgid in way.split()]]
+    assert run_here("surgery", "find-key", source, "nope") == (1, b"", 'Error: no page has the key "nope"\n')

@@ -65,6 +65,7 @@ COMMANDS = [
     ["page", "{file}", "0", "2", "5", "9"],
     ["page-item", "{file}", "4", "1"],
     ["dump", "{file}", "0", "3"],
+    ["surgery find-key", "{file}", "key 0100"],
     ["surgery meta validate", "{file}"],
     ["surgery revert-meta-page", "{file}", "--output", "{output}"],
     ["surgery copy-page", "{file}", "--output", "{output}", "--from-page", "3", "--to-page", "5"],

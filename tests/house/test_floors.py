@@ -27,7 +27,7 @@ FLOORS = {
         "meta spans rebalance",
         "freelist tree check raw_file",
         "bucket_state cursor page_items",
-        "ranges spill census",
+        "ranges spill census key_paths",
         "nesting commit",
         "bucket",
         "tx",
