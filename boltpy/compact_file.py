@@ -36,7 +36,7 @@ def compact_file(
         timeout: Seconds to wait for the lock of each of them; 0 waits for ever.
         tx_max_size: Bytes of keys and values in a transaction on the target; 0 is no limit.
         sync: Whether the copy is on the disk when this returns.
-        progress: Called now and then with the bytes of keys and values that are copied.
+        progress: Called now and then with the number of pairs and buckets that are copied.
 
     Raises:
         FileExistsError: The target holds something.

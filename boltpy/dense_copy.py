@@ -19,17 +19,17 @@ class _Target:
         self._db = db
         self._tx_max_size = tx_max_size
         self._progress = progress
-        self._size = self._done = 0
+        self._size = self._items = 0
         self.tx = db.begin(writable=True)
 
     def make_room(self, size: int) -> bool:
-        """Count `size` bytes; commit and begin anew if the transaction would become too large. True if it did."""
+        """Count an item of `size` bytes; commit and begin anew if the transaction gets too large. True if it did."""
         self._size += size
+        self._items += 1
         if not self._tx_max_size or self._size <= self._tx_max_size:
             return False
-        self._done += self._size - size
         if self._progress is not None:
-            self._progress(self._done)
+            self._progress(self._items)
         self._size = size
         self.tx.commit()
         self.tx = self._db.begin(writable=True)
@@ -51,7 +51,7 @@ def compact(source: DB, target: DB, tx_max_size: int = 65536, progress: Callable
         source: Any open DB; it is read in one transaction.
         target: Another DB, open for writing, without the buckets of the source.
         tx_max_size: Bytes of keys and values that one transaction on the target may hold; 0 is no limit.
-        progress: Called after each of those with the bytes of keys and values that are copied by now.
+        progress: Called after each of those with the number of pairs and buckets that were copied by then.
 
     Raises:
         BucketExistsError: The target has one of the buckets. What was committed before stays in the target.

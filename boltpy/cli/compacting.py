@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
 from ..compact_file import compact_file
+from ..errors import BoltError
 from ..printing import Printer
 from .command import JSON, TIMEOUT, Arguments, Command, Flag
-from .opening import lock_wait, require_file
-from .progress import Progress
+from .opening import lock_wait, reading, require_file
+from .progress import Progress, is_shown
 
 _OUTPUT = Flag(
     "output",
@@ -26,10 +28,17 @@ _TX_MAX_SIZE = Flag(
 _NO_SYNC = Flag("no-sync", "bool", "do not wait until the new file is on the disk", default=False)
 
 
+def _items(arguments: Arguments) -> int:
+    """Return how many pairs and buckets there are to copy; 0 if nobody can say."""
+    with suppress(BoltError), reading(arguments) as tx:
+        return sum(1 + bucket.stats().key_n for _, bucket in tx.buckets())
+    return 0
+
+
 def _compact(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
     before = os.path.getsize(arguments.file)
-    with Progress("compact", before) as progress:
+    with Progress("compact", _items(arguments) if is_shown() else 0) as progress:
         compact_file(
             arguments.file,
             arguments.output,

@@ -10,6 +10,11 @@ _SECONDS_BETWEEN = 0.1
 _BAR_COLUMNS = 30
 
 
+def is_shown() -> bool:
+    """Return whether stderr is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Progress:
     """Shows how much of a whole is done. A context manager; nothing of it stays on the screen.
 
@@ -28,7 +33,7 @@ class Progress:
         self._total = total
         self._done = 0
         self._shown_at = 0.0
-        self._stream = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+        self._stream = sys.stderr if is_shown() else None
 
     def __enter__(self) -> Progress:
         return self
