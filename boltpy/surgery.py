@@ -89,7 +89,7 @@ def require_vacant(output: str) -> None:
 def _copied(file: RawFile, path: str) -> FileStorage:
     """Make a new file with the bytes and the permissions of another."""
     mode = os.stat(file.path).st_mode & 0o777
-    storage = FileStorage(path, mode=mode, read_only=False, opener=_open_new)
+    storage = FileStorage(path, mode=mode, read_only=False, exclusive=True)
     try:
         for at in range(0, file.size, _COPY_BYTES):
             storage.write(at, file.read(at, _COPY_BYTES))
@@ -97,10 +97,6 @@ def _copied(file: RawFile, path: str) -> FileStorage:
         storage.close()
         raise
     return storage
-
-
-def _open_new(path: str, flags: int, mode: int) -> int:
-    return os.open(path, flags | os.O_EXCL, mode)
 
 
 # -- metas ---------------------------------------------------------------------------------------------------------

@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files without ".py", below the package's folder.
 FLOORS = {
     "boltpy": (
-        "errors format checksum stats changes version hot/build",
+        "errors format checksum stats changes ownership version hot/build",
         "storage batch open_txs hot/raw_page",
         "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
         "meta spans rebalance",
-        "freelist tree check raw_file",
+        "freelist tree check birth raw_file",
         "bucket_state cursor page_items",
         "ranges spill census key_paths",
         "nesting commit",
@@ -80,8 +80,9 @@ DOORS = {
     "ctypes": "",
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
-    "os": "boltpy/storage boltpy/hot/__init__ boltpy/compact_file boltpy/surgery boltpy/printing boltpy/cli/compacting"
-    " boltpy/cli/bench boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring boltpy/cli/opening engine/cli/output",
+    "os": "boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/surgery boltpy/printing"
+    " boltpy/cli/compacting boltpy/cli/bench boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring"
+    " boltpy/cli/opening engine/cli/output",
     "struct": "boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     # These two load late what not everybody needs; what they load stands in one place.
@@ -178,11 +179,7 @@ def hidden_imports(module: Module) -> Iterator[str]:
     for parent in ast.walk(module.tree):
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             where = "in a function"
-        elif (
-            isinstance(parent, ast.If)
-            and "TYPE_CHECKING" in ast.unparse(parent.test)
-            and module.name not in LATE.split()
-        ):
+        elif isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test) and module.name != LATE:
             where = "under TYPE_CHECKING"
         else:
             continue
