@@ -150,7 +150,6 @@ class DB:
             raise DatabaseReadOnlyError
         tx: Tx | None = None
         try:
-            self._require_own_process()
             with self._txs.lock:
                 while True:
                     self._prepare_to_begin(writable)
