@@ -89,8 +89,15 @@ def test_an_iteration_gives_nothing_that_was_written_after_the_end(open_db: Open
     tx.rollback()
     for _ in range(4):
         fill(b"n")
+    seen = []
+
+    def go_on() -> None:
+        for _, value in items:
+            seen.append(value)
+
     with pytest.raises(boltpy.TxClosedError):
-        assert {value for _, value in items} == {b"o" * size}
+        go_on()
+    assert set(seen) <= {b"o" * size}
 
 
 @pytest.mark.parametrize("end", ENDS)
