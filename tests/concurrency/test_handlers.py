@@ -90,7 +90,7 @@ def test_a_handler_that_reads_and_writes_at_any_bytecode_gets_a_result_or_an_err
                 assert list(tx.check()) == []
         if not hit.raised:
             break
-    assert outcomes["committed"] > 5
+    assert outcomes["committed"] > 0
     assert outcomes["refused"] > 10 or act is begin
     assert outcomes["in vain"] == 0
 
