@@ -75,7 +75,7 @@ def test_a_handler_that_reads_and_writes_at_any_bytecode_gets_a_result_or_an_err
             except boltpy.TxError:
                 outcomes["refused"] += 1
 
-    for step in range(1, 100_000, sized(c=3, py=6, deep=1)):
+    for step in range(1, 100_000, sized(c=3, py=67, deep=3)):
         with BytecodeInterrupt(step, handle) as hit:
             try:
                 act(db, step)
@@ -91,7 +91,7 @@ def test_a_handler_that_reads_and_writes_at_any_bytecode_gets_a_result_or_an_err
         if not hit.raised:
             break
     assert outcomes["committed"] > 0
-    assert outcomes["refused"] > 10 or act is begin
+    assert outcomes["refused"] > 0 or act is begin
     assert outcomes["in vain"] == 0
 
 
@@ -107,7 +107,7 @@ def test_a_handler_that_closes_at_any_bytecode_closes_or_is_told_that_a_commit_i
         except boltpy.TxError:
             outcomes["refused"] += 1
 
-    for step in range(1, 100_000, sized(c=3, py=6, deep=1)):
+    for step in range(1, 100_000, sized(c=3, py=67, deep=3)):
         with BytecodeInterrupt(step, handle) as hit:
             try:
                 fill(db, step)
@@ -120,8 +120,8 @@ def test_a_handler_that_closes_at_any_bytecode_closes_or_is_told_that_a_commit_i
             assert list(tx.check()) == []
         if not hit.raised:
             break
-    assert outcomes["closed"] > 10
-    assert outcomes["refused"] > 10
+    assert outcomes["closed"] > 0
+    assert outcomes["refused"] > 0
 
 
 @contextmanager
