@@ -27,7 +27,7 @@ def _stats(snapshot: Snapshot, ref: BucketRef, marks: bytearray, level: int) -> 
     nested = BucketStats()
     page_size = snapshot.meta.page_size
     for page, depth in snapshot.tree_pages(ref, marks):
-        used = _used(page)
+        used = used_bytes(page)
         stats.depth = max(stats.depth, depth + 1)
         if not page.is_leaf:
             stats.branch_page_n += 1
@@ -55,7 +55,7 @@ def _stats(snapshot: Snapshot, ref: BucketRef, marks: bytearray, level: int) -> 
     return stats + nested
 
 
-def _used(page: RawPage) -> int:
+def used_bytes(page: RawPage) -> int:
     """Return the bytes of a page up to the end of its last item."""
     if not page.item_count:
         return HEADER_SIZE

@@ -205,6 +205,20 @@ class DifferentDatabaseError(BucketError):
         super().__init__("the source and target buckets are in different database files")
 
 
+class ImportLineError(BoltError, ValueError):
+    """A line of an export cannot be imported.
+
+    Attributes:
+        line: Its number; the first is 1.
+        reason: Why.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
 class LimitError(BoltError):
     """A key, a value or the file would pass a limit. Nothing was changed."""
 

@@ -247,13 +247,19 @@ class NestingBucket(BucketState):
             if tree.root:
                 seen.add(tree.root)
 
-    def move_bucket(self, name: ReadableBuffer, target: Self) -> None:
+    def move_bucket(self, name: ReadableBuffer, target: Self, new_name: ReadableBuffer | None = None) -> None:
         """Move a nested bucket, with all changes made in it, from here into `target` of the same transaction.
 
+        Args:
+            name: The bucket.
+            target: Where to.
+            new_name: What it is called there; None keeps the name. With another one, `target` may be this bucket.
+
         Raises:
+            BucketNameRequiredError: The new name is empty.
             TypeError: `target` is no bucket; `Tx.move_bucket` takes None for the top level.
             DifferentDatabaseError: `target` belongs to another transaction.
-            SameBucketError: `target` is this bucket, or is the moved bucket or lies inside it.
+            SameBucketError: `target` is this bucket, and the name stays; or it is the moved bucket or lies inside it.
             BucketError: It, or what is nested in it, would be nested deeper than MAX_NESTING levels.
             CorruptError: A page of the moved bucket breaks the format.
             BucketNotFoundError: There is no bucket of this name here.
@@ -266,18 +272,21 @@ class NestingBucket(BucketState):
             raise TypeError(f"target is {target!r}; it must be a bucket (Tx.move_bucket takes None for the top level)")
         target._tx._require_writable()
         name = bytes_of(name, "name")
+        new_name = name if new_name is None else bytes_of(new_name, "new_name")
         if target._tx is not self._tx:
             raise DifferentDatabaseError
         child = self._existing(name)
-        if target is self:
+        if not new_name:
+            raise BucketNameRequiredError
+        if target is self and new_name == name:
             raise SameBucketError
         if target._path[: len(child._path)] == child._path:
             raise SameBucketError(f"cannot move bucket {name!r} into itself or into a bucket nested in it")
-        target._require_free(name)
+        target._require_free(new_name)
         target._require_depth(child)
         self._disown(name)
-        child._set_path((*target._path, name))
-        target._adopt(name, child)
+        child._set_path((*target._path, new_name))
+        target._adopt(new_name, child)
 
     def _set_path(self, path: tuple[bytes, ...]) -> None:
         self._path = path

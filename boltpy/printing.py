@@ -42,6 +42,20 @@ class Printer:
         """Whether people read it."""
         return self._stream is not None and self._stream.isatty()
 
+    @property
+    def wants_colours(self) -> bool:
+        """Whether it is a terminal that shows colours, and its user wants them."""
+        return self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether it can show the characters that draw lines."""
+        try:
+            "\u2514\u2500\u251c\u2502".encode(getattr(self._stream, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
+
     def line(self, text: str | bytes) -> None:
         """Print `text`, or bytes as they are, and the end of a line."""
         if isinstance(text, bytes):

@@ -159,12 +159,18 @@ class Tx:
         """Delete a top-level bucket with everything in it; see `Bucket.delete_bucket`."""
         self._root.delete_bucket(name)
 
-    def move_bucket(self, name: ReadableBuffer, source: Bucket | None, target: Bucket | None) -> None:
+    def move_bucket(
+        self,
+        name: ReadableBuffer,
+        source: Bucket | None,
+        target: Bucket | None,
+        new_name: ReadableBuffer | None = None,
+    ) -> None:
         """Move a bucket from `source` into `target`; None stands for the top level. See `Bucket.move_bucket`."""
         root = self._root
         if not isinstance(source, Bucket | None):
             raise TypeError(f"source is {source!r}; it must be a bucket, or None for the top level")
-        (source or root).move_bucket(name, root if target is None else target)
+        (source or root).move_bucket(name, root if target is None else target, new_name)
 
     def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
         """Iterate over (name, bucket) of the top-level buckets, in key order."""

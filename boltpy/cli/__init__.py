@@ -57,7 +57,7 @@ def _program(line: Sequence[str], printer: Printer) -> int:
     except UsageError as error:
         return complain(str(error), f"usage: {command.usage()}", f"Run 'boltpy {name} --help' for more.", code=_USAGE)
     except (BoltError, OSError, MemoryError) as error:
-        return complain(_reason(error, words[0] if words else ""))
+        return complain(_reason(error, words[0] if words else ""), code=command.error_code)
 
 
 def _without_command(group: str, rest: Sequence[str], printer: Printer) -> int:

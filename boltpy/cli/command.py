@@ -54,8 +54,8 @@ class Flag(NamedTuple):
 
     Attributes:
         name: Without the dashes.
-        kind: "bool", "text", "path", "uint", "uint32", "int", "float", "seconds", or "list": texts between commas,
-            repeatable.
+        kind: "bool", "text", "path", "uint", "uint32", "int", "float", "seconds", "names": repeatable texts, taken as
+            they are, or "list": texts between commas, repeatable.
         about: What it does, with units; one phrase.
         default: Its value where it is not given.
         short: Its letter, if it has one.
@@ -93,6 +93,7 @@ class Command(NamedTuple):
         details: Paragraphs for its help.
         examples: (command line, what it does).
         codes: (exit code, when) of those that mean something special here.
+        error_code: The exit code of an error; 2 where 1 has another meaning, as for diff(1).
     """
 
     name: str
@@ -105,6 +106,7 @@ class Command(NamedTuple):
     details: tuple[str, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     codes: tuple[tuple[int, str], ...] = ()
+    error_code: int = 1
 
     def usage(self) -> str:
         """Return how it is called, on one line."""

@@ -11,8 +11,13 @@ from dataclasses import asdict
 from ..printing import Printer
 from ..stats import BucketStats, PageInfo
 from ..tx import Tx
-from .command import FILE, JSON, TIMEOUT, Arguments, Command
+from .command import FILE, JSON, TIMEOUT, Arguments, Command, Flag
 from .opening import reading
+from .picture import print_map
+
+_MAP = Flag(
+    "map", "bool", "print a picture of the file: a letter, and a colour on a terminal, for each page", default=False
+)
 
 
 def _stats(arguments: Arguments, out: Printer) -> int:
@@ -64,6 +69,9 @@ def _single(number: float) -> float:
 
 def _pages(arguments: Arguments, out: Printer) -> int:
     with reading(arguments, preload_freelist=True) as tx:
+        if arguments.map:
+            print_map(tx, out, as_json=arguments.json)
+            return 0
         if arguments.json:
             out.line(json.dumps([asdict(info) for info in _infos(tx)]))
             return 0
@@ -106,11 +114,16 @@ COMMANDS = (
         words=(FILE,),
         least=1,
         most=1,
-        flags=(JSON, TIMEOUT),
+        flags=(_MAP, JSON, TIMEOUT),
         details=(
             "ITEMS is the number of pairs, children, or free pages on the page; OVRFLW the number of further pages "
             "that belong to it, which are not listed on their own.",
+            "The picture has the width of the terminal, and 24 rows at most: in a large file a letter stands for "
+            "several pages. NO_COLOR in the environment turns colours off.",
         ),
-        examples=(("boltpy pages app.db", "a table; free pages have no items"),),
+        examples=(
+            ("boltpy pages app.db", "a table; free pages have no items"),
+            ("boltpy pages --map app.db", "a picture, and what each letter means"),
+        ),
     ),
 )

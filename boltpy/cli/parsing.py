@@ -80,6 +80,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "bool": _bool,
     "text": str,
     "path": str,
+    "names": lambda text: [text],
     "list": lambda text: text.split(",") if text else [],
     "uint": _uint,
     "uint32": _uint32,
@@ -178,7 +179,8 @@ def _take(flag: Flag, text: str, given: dict[str, Any]) -> None:
     except _Wrong as error:
         shown = f"-{flag.short}, --{flag.name}" if flag.short else f"--{flag.name}"
         raise UsageError(f'invalid argument "{text}" for "{shown}" flag: {error}') from None
-    given[flag.attribute] = [*given.get(flag.attribute, []), *value] if flag.kind == "list" else value
+    is_many = flag.kind in ("list", "names")
+    given[flag.attribute] = [*given.get(flag.attribute, []), *value] if is_many else value
 
 
 def _count(command: Command, found: int) -> None:

@@ -33,6 +33,18 @@ MODULES = {
     "surgery meta validate": "surgery",
     "surgery meta update": "surgery",
     "completion": "completing",
+    "put": "changing",
+    "delete": "changing",
+    "mkbucket": "changing",
+    "rmbucket": "changing",
+    "mv": "changing",
+    "seq": "changing",
+    "tree": "shapes",
+    "du": "shapes",
+    "diff": "comparing",
+    "export": "moving",
+    "import": "moving",
+    "recover": "moving",
     "help": "helping",
 }
 

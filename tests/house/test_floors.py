@@ -19,29 +19,29 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
     "boltpy": (
         "errors format checksum stats changes ownership version hot/build",
-        "storage batch open_txs hot/raw_page",
+        "storage batch open_txs salvage/pages salvage/__init__ jsonl hot/raw_page",
         "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
-        "meta spans rebalance",
-        "freelist tree check birth raw_file",
-        "bucket_state cursor page_items",
-        "ranges spill census key_paths",
-        "nesting commit",
+        "meta spans rebalance salvage/report",
+        "freelist tree check birth raw_file salvage/output salvage/source",
+        "bucket_state cursor salvage/base page_items",
+        "ranges spill census salvage/walk key_paths",
+        "nesting commit salvage/recovery",
         "bucket",
         "tx",
-        "managed_tx",
-        "db",
+        "managed_tx walking difference page_map",
+        "db exporting usage sqlite_copy",
         "opening",
-        "dense_copy",
+        "dense_copy importing",
         "public compact_file surgery printing",
         "__init__",
         "cli/command cli/progress",
-        "cli/parsing cli/formats cli/opening cli/table",
+        "cli/parsing cli/picture cli/formats cli/opening cli/table",
         "cli/workloads cli/manual cli/versions cli/facts cli/listing cli/checking cli/measuring cli/raw cli/compacting"
-        " cli/surgery",
-        "cli/helping cli/completing cli/bench",
+        " cli/surgery cli/moving cli/paths",
+        "cli/helping cli/completing cli/comparing cli/shapes cli/changing cli/bench",
         "cli/__init__",
         "__main__",
     ),
@@ -89,7 +89,7 @@ DOORS = {
     "importlib": "boltpy/__init__ boltpy/cli/table",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
-ENVIRONMENT_READERS = "boltpy/hot/__init__ engine/cli/output"
+ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/printing engine/cli/output"
 
 # Loads its own imports when they are asked for, and shows them to type checkers only.
 LATE = "boltpy/__init__"

@@ -1,0 +1,232 @@
+"""`put`, `delete`, `mkbucket`, `rmbucket`, `mv` and `seq`: changes of a database, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boltpy
+
+from ..format import MAX_VALUE_SIZE
+from ..printing import Printer
+from .command import BUCKETS, FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .formats import parsed
+from .opening import lock_wait, require_file
+from .paths import PARSE_FORMAT, bucket_of, names, shown_path
+
+_KEY = ("KEY", "the key in that bucket")
+_PATH = ("BUCKET...", "the path of names to the bucket")
+_PARENTS = Flag("parents", "bool", "make the buckets that are missing on the way", default=False, short="p")
+_INPUT = Flag("input", "path", "take the value from this file; - is the input", short="i", metavar="FROM")
+_VALUE_FORMAT = PARSE_FORMAT._replace(name="value-format", about="how VALUE is given: as it is, or as hex")
+_FORCE = Flag("force", "bool", "do nothing, without an error, where there is none", default=False, short="f")
+_CREATE = Flag("create", "bool", "make the file if there is none", default=False)
+_RECURSIVE = Flag("recursive", "bool", "delete all that is in it too", default=False, short="r")
+_TO = Flag("to", "names", "the new path, a name each time", metavar="NAME", required=True)
+_SET = Flag("set", "uint", "set it to this number", metavar="N")
+_NEXT = Flag("next", "bool", "add 1 to it, and print that", default=False)
+
+
+@contextmanager
+def _changing(arguments: Arguments) -> Iterator[boltpy.Tx]:
+    """Give a write transaction on the command's file, which must be there."""
+    require_file(arguments.file)
+    with boltpy.open(arguments.file, timeout=lock_wait(arguments.timeout)) as db, db.update() as tx:
+        yield tx
+
+
+def _tell(arguments: Arguments, out: Printer, **facts: object) -> int:
+    """Print what happened for programs; people see from the silence that it did."""
+    if arguments.json:
+        out.line(json.dumps(facts))
+    return 0
+
+
+def _put(arguments: Arguments, out: Printer) -> int:
+    words = arguments.words[1:]
+    if arguments.input is None:
+        if len(words) < 3:
+            raise UsageError("there is no VALUE: put FILE BUCKET... KEY VALUE, or --input FROM in place of it")
+        value = parsed(words.pop(), arguments.value_format)
+    elif "value_format" in arguments.given:
+        raise UsageError("--value-format is for a VALUE on the command line; what --input gives is taken as it is")
+    else:
+        value = _input(arguments.input)
+    *path, key = names(words, arguments.parse_format)
+    with _changing(arguments) as tx:
+        bucket = bucket_of(tx, path, make=arguments.parents)
+        is_new = key not in bucket
+        bucket.put(key, value)
+    return _tell(arguments, out, created=is_new)
+
+
+def _input(source: str) -> bytes:
+    most = MAX_VALUE_SIZE + 1
+    if source != "-":
+        with Path(source).open("rb") as file:
+            return file.read(most)
+    if sys.stdin is None:
+        raise CommandError("there is no input")
+    return sys.stdin.buffer.read(most)
+
+
+def _delete(arguments: Arguments, out: Printer) -> int:
+    *path, key = names(arguments.words[1:], arguments.parse_format)
+    with _changing(arguments) as tx:
+        bucket = bucket_of(tx, path)
+        is_there = key in bucket
+        if bucket.bucket(key) is not None:
+            raise CommandError(f"this is a bucket, not a key: {shown_path([*path, key])}")
+        if not is_there and not arguments.force:
+            raise CommandError(f"key not found: {shown_path([*path, key])}")
+        bucket.delete(key)
+    return _tell(arguments, out, deleted=is_there)
+
+
+def _mkbucket(arguments: Arguments, out: Printer) -> int:
+    path = names(arguments.words[1:], arguments.parse_format)
+    if not arguments.create:
+        require_file(arguments.file)
+    with boltpy.open(arguments.file, timeout=lock_wait(arguments.timeout)) as db, db.update() as tx:
+        parent = bucket_of(tx, path[:-1], make=arguments.parents)
+        is_new = parent.bucket(path[-1]) is None
+        if is_new or not arguments.parents:
+            parent.create_bucket(path[-1])
+    return _tell(arguments, out, created=is_new)
+
+
+def _rmbucket(arguments: Arguments, out: Printer) -> int:
+    path = names(arguments.words[1:], arguments.parse_format)
+    with _changing(arguments) as tx:
+        parent = bucket_of(tx, path[:-1])
+        bucket = parent.bucket(path[-1])
+        if bucket is None and path[-1] in parent:
+            raise CommandError(f"this is a key, not a bucket: {shown_path(path)}")
+        if bucket is None and not arguments.force:
+            raise CommandError(f"bucket not found: {shown_path(path)}")
+        if bucket is not None:
+            if not arguments.recursive and next(bucket.keys(), None) is not None:
+                raise CommandError(f"the bucket is not empty: {shown_path(path)}; -r deletes all that is in it too")
+            parent.delete_bucket(path[-1])
+    return _tell(arguments, out, deleted=bucket is not None)
+
+
+def _mv(arguments: Arguments, out: Printer) -> int:
+    *source, old = names(arguments.words[1:], arguments.parse_format)
+    *target, new = names(arguments.to, arguments.parse_format)
+    with _changing(arguments) as tx:
+        before, behind = bucket_of(tx, source), bucket_of(tx, target, make=arguments.parents)
+        if new in behind or behind.bucket(new) is not None:
+            raise CommandError(f"there is something already: {shown_path([*target, new])}")
+        value = before.get(old)
+        if value is not None:
+            behind.put(new, value)
+            before.delete(old)
+        elif before.bucket(old) is None:
+            raise CommandError(f"neither a key nor a bucket: {shown_path([*source, old])}")
+        else:
+            before.move_bucket(old, behind, new_name=new)
+    return _tell(arguments, out, moved="bucket" if value is None else "pair")
+
+
+def _seq(arguments: Arguments, out: Printer) -> int:
+    path = names(arguments.words[1:], arguments.parse_format)
+    if arguments.next and arguments.set is not None:
+        raise UsageError("--set and --next exclude each other")
+    if arguments.next or arguments.set is not None:
+        with _changing(arguments) as tx:
+            bucket = bucket_of(tx, path)
+            if arguments.next:
+                bucket.next_sequence()
+            else:
+                bucket.sequence = arguments.set
+            sequence = bucket.sequence
+    else:
+        require_file(arguments.file)
+        timeout = lock_wait(arguments.timeout)
+        with boltpy.open(arguments.file, read_only=True, timeout=timeout) as db, db.view() as tx:
+            sequence = bucket_of(tx, path).sequence
+    out.line(json.dumps({"sequence": sequence}) if arguments.json else str(sequence))
+    return 0
+
+
+COMMANDS = (
+    Command(
+        name="put",
+        run=_put,
+        about="set the value of a key",
+        words=(FILE, BUCKETS, _KEY, ("[VALUE]", "the value, unless --input gives it")),
+        least=3,
+        most=None,
+        flags=(_INPUT, _PARENTS, PARSE_FORMAT, _VALUE_FORMAT, JSON, TIMEOUT),
+        details=("An old value is replaced. Nothing is added to the value: no end of a line.",),
+        examples=(
+            ("boltpy put app.db users ada countess", "in the bucket `users`"),
+            ("boltpy put app.db -p users old ada -i photo.png", "from a file; `users` and `old` are made if need be"),
+            ("date | boltpy put app.db log last -i -", "from the input, its end of a line included"),
+        ),
+    ),
+    Command(
+        name="delete",
+        run=_delete,
+        about="delete a key",
+        words=(FILE, BUCKETS, _KEY),
+        least=3,
+        most=None,
+        flags=(_FORCE, PARSE_FORMAT, JSON, TIMEOUT),
+        examples=(("boltpy delete app.db users old ada", "the key `ada` of the bucket `old` in `users`"),),
+    ),
+    Command(
+        name="mkbucket",
+        run=_mkbucket,
+        about="make a bucket",
+        words=(FILE, _PATH),
+        least=2,
+        most=None,
+        flags=(
+            _PARENTS._replace(about="make those that are missing on the way; one that is there is no error"),
+            _CREATE,
+            PARSE_FORMAT,
+            JSON,
+            TIMEOUT,
+        ),
+        examples=(("boltpy mkbucket app.db -p users old", "`users` if need be, and `old` in it"),),
+    ),
+    Command(
+        name="rmbucket",
+        run=_rmbucket,
+        about="delete an empty bucket, or with -r any",
+        words=(FILE, _PATH),
+        least=2,
+        most=None,
+        flags=(_RECURSIVE, _FORCE, PARSE_FORMAT, JSON, TIMEOUT),
+        examples=(("boltpy rmbucket -r app.db users old", "with its keys and all buckets nested in it"),),
+    ),
+    Command(
+        name="mv",
+        run=_mv,
+        about="move or rename a bucket, with all that is in it, or a key",
+        words=(FILE, ("NAME...", "the path of names to the bucket, or to the bucket and its key")),
+        least=2,
+        most=None,
+        flags=(_TO, _PARENTS, PARSE_FORMAT, JSON, TIMEOUT),
+        details=("What is at the new path already is never replaced. A bucket is moved without copying its pages.",),
+        examples=(
+            ("boltpy mv app.db users old --to archive --to 2020", "`old` in `users` becomes `2020` in `archive`"),
+            ("boltpy mv app.db users ada --to users --to lovelace", "a key gets another name"),
+        ),
+    ),
+    Command(
+        name="seq",
+        run=_seq,
+        about="print the sequence of a bucket, or set it",
+        words=(FILE, ("[BUCKET...]", "the path of names to the bucket; without one, the root bucket")),
+        least=1,
+        most=None,
+        flags=(_SET, _NEXT, PARSE_FORMAT, JSON, TIMEOUT),
+        examples=(("boltpy seq app.db users --set 100", "100"), ("boltpy seq app.db users --next", "101")),
+    ),
+)

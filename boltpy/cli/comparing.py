@@ -1,0 +1,99 @@
+"""`diff`: where two databases differ."""
+
+from __future__ import annotations
+
+import json
+
+import boltpy
+
+from ..difference import BucketDifference, Difference, PairDifference, differences
+from ..printing import Printer
+from .command import JSON_BYTES, TIMEOUT, Arguments, Command, Flag
+from .formats import as_json, quoted
+from .opening import lock_wait, require_file
+from .paths import shown_path
+
+_BRIEF = Flag("brief", "bool", "tell only whether they differ", default=False, short="q")
+_SHOWN_BYTES = 200
+
+
+def _diff(arguments: Arguments, out: Printer) -> int:
+    for path in arguments.words:
+        require_file(path)
+    timeout = lock_wait(arguments.timeout)
+    left, right = arguments.words
+    found = 0
+    with (
+        boltpy.open(left, read_only=True, timeout=timeout) as a,
+        boltpy.open(right, read_only=True, timeout=timeout) as b,
+        a.view() as before,
+        b.view() as after,
+    ):
+        for difference in differences(before, after):
+            found += 1
+            if arguments.brief:
+                break
+            if arguments.json:
+                out.line(json.dumps(_facts(difference)))
+            else:
+                if found == 1:
+                    out.line(f"--- {left}\n+++ {right}")
+                _print(difference, out)
+    if arguments.brief and found:
+        out.line(json.dumps({"same": False}) if arguments.json else f"{left} and {right} differ")
+    elif arguments.brief and arguments.json:
+        out.line(json.dumps({"same": True}))
+    return 1 if found else 0
+
+
+def _facts(difference: Difference) -> dict[str, object]:
+    path = [as_json(name) for name in difference.path]
+    if isinstance(difference, BucketDifference):
+        return {"bucket": path, "a": difference.a, "b": difference.b}
+    sides = {"a": difference.a, "b": difference.b}
+    return {
+        "bucket": path,
+        "key": as_json(difference.key),
+        **{side: None if value is None else as_json(value) for side, value in sides.items()},
+    }
+
+
+def _print(difference: Difference, out: Printer) -> None:
+    for sign, colour, side in (("-", 31, difference.a), ("+", 32, difference.b)):
+        if side is not None:
+            place, text = difference.path, f"bucket, sequence {side!r}"
+            if isinstance(difference, PairDifference) and isinstance(side, bytes):
+                place, text = (*place, difference.key), f"= {_shown_value(side)}"
+            line = f"{sign} {shown_path(place)} {text}"
+            out.line(f"\x1b[{colour}m{line}\x1b[0m" if out.wants_colours else line)
+
+
+def _shown_value(value: bytes) -> str:
+    if len(value) <= _SHOWN_BYTES:
+        return quoted(value)
+    return f"{quoted(value[:_SHOWN_BYTES])}... ({len(value)} bytes)"
+
+
+COMMANDS = (
+    Command(
+        name="diff",
+        run=_diff,
+        about="tell where two databases differ: buckets, keys, values, sequences",
+        words=(("A", "one database file"), ("B", "the other")),
+        least=2,
+        most=2,
+        flags=(
+            _BRIEF,
+            JSON_BYTES._replace(about="print a JSON object a line for each difference: its values in `a` and `b`"),
+            TIMEOUT,
+        ),
+        details=(
+            "A line with - is in A only, one with + in B only. A pair whose values differ, and a bucket whose "
+            "sequences do, have both. A bucket that one of them lacks is told with all that is in it. How the pages are arranged "
+            "makes no difference. Long values are cut; --json has them whole.",
+        ),
+        examples=(("boltpy diff -q app.db backup.db && echo same", "nothing but the exit code and a line"),),
+        codes=((0, "they are the same"), (1, "they differ"), (2, "an error, or wrong usage")),
+        error_code=2,
+    ),
+)

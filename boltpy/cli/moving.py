@@ -1,0 +1,229 @@
+"""`export`, `import` and `recover`: a whole file as JSON lines, and back; what is left of a damaged one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from ..exporting import Export
+from ..format import MAX_PAGE_SIZE
+from ..importing import Import
+from ..meta import META_PAGE_BYTES
+from ..printing import Printer, note
+from ..salvage.recovery import Recovery
+from ..salvage.report import Report
+from ..salvage.source import DamagedFile
+from ..sqlite_copy import SqliteCopy
+from ..storage import replacing
+from .command import FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .opening import lock_wait, reading, require_file
+from .progress import Progress
+
+_OUTPUT = Flag("output", "path", "where to; the output if it is not given, or -", short="o", metavar="OUT", default="-")
+_SQLITE = Flag("sqlite", "path", "make a SQLite file of it instead", metavar="OUT")
+_INPUT = Flag("input", "path", "the export; the input if it is not given, or -", short="i", metavar="FROM", default="-")
+_REPLACE = Flag("replace", "bool", "let what is there under the same key give way", default=False)
+_OLD = Flag("old", "bool", "also what is in free pages: older versions, and what was deleted", default=False)
+_META = Flag("meta", "uint", "believe this meta page, 0 or 1, and not the newer one", metavar="0|1")
+_PAGE_SIZE = Flag("page-size", "uint", "bytes a page; else it is found out", metavar="BYTES")
+
+_COUNTS_FAULTS = 10
+
+
+def _export(arguments: Arguments, out: Printer) -> int:
+    if arguments.sqlite is not None and "output" in arguments.given:
+        raise UsageError("--output and --sqlite exclude each other")
+    with reading(arguments) as tx:
+        if arguments.sqlite is not None:
+            copy = SqliteCopy()
+            _require_vacant(arguments.sqlite)
+            with Progress("export", tx.size) as progress:
+                copy.write(tx, arguments.sqlite, _mode(arguments.file), progress.step)
+            return _tell(arguments, out, copy.buckets, copy.pairs)
+        export = Export()
+        with Progress("export", 0 if out.is_terminal else tx.size) as progress:
+            _write(arguments, out, export.blocks(tx, progress.step))
+    return 0 if arguments.output == "-" else _tell(arguments, out, export.buckets, export.pairs)
+
+
+def _tell(arguments: Arguments, out: Printer, buckets: int, pairs: int) -> int:
+    facts = {"buckets": buckets, "pairs": pairs}
+    out.line(json.dumps(facts) if arguments.json else f"{buckets} buckets, {pairs} pairs")
+    return 0
+
+
+def _write(arguments: Arguments, out: Printer, blocks: Iterable[bytes]) -> None:
+    """Write an export to the place that the command line names."""
+    if arguments.output == "-":
+        for block in blocks:
+            out.data(block)
+        return
+    _require_vacant(arguments.output)
+    with replacing(arguments.output, _mode(arguments.file)) as file:
+        for block in blocks:
+            file.write(block)
+
+
+def _require_vacant(path: str) -> None:
+    place = Path(path)
+    if place.exists() and place.is_file() and place.stat().st_size:
+        raise CommandError(f"{path}: there is something already")
+
+
+def _mode(source: str) -> int:
+    """Return the permissions of a file: what is made of it is for the same people."""
+    return Path(source).stat().st_mode & 0o777
+
+
+def _import(arguments: Arguments, out: Printer) -> int:
+    importing = Import(replace=arguments.replace)
+    with _lines(arguments.input) as (lines, size), Progress("import", size) as progress:
+        importing.into_file(arguments.file, _counted(lines, progress.step), lock_wait(arguments.timeout))
+    return _tell(arguments, out, importing.buckets, importing.pairs)
+
+
+@contextmanager
+def _lines(source: str) -> Iterator[tuple[BinaryIO, int]]:
+    """Give the lines of an export, and how many bytes they are; 0 if nobody knows."""
+    if source != "-":
+        with Path(source).open("rb") as file:
+            yield file, Path(source).stat().st_size
+    elif sys.stdin is None:
+        raise CommandError("there is no input")
+    else:
+        yield sys.stdin.buffer, 0
+
+
+def _counted(lines: Iterable[bytes], step: Callable[[int], None]) -> Iterator[bytes]:
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > 1 << 16:
+            step(size)
+            size = 0
+        yield line
+
+
+def _recover(arguments: Arguments, out: Printer) -> int:
+    if arguments.meta not in (None, 0, 1):
+        raise UsageError("--meta is 0 or 1")
+    if not (arguments.page_size is None or META_PAGE_BYTES <= arguments.page_size <= MAX_PAGE_SIZE):
+        raise UsageError(f"--page-size is between {META_PAGE_BYTES} and {MAX_PAGE_SIZE}")
+    require_file(arguments.file)
+    timeout = lock_wait(arguments.timeout)
+    with DamagedFile(arguments.file, timeout, arguments.page_size or 0) as file:
+        recovery = Recovery(file, old=arguments.old, meta=arguments.meta)
+        with Progress("recover", 2 * file.page_count) as progress:
+            _write(arguments, out, recovery.blocks(progress.step))
+    if arguments.json and arguments.output != "-":
+        out.line(json.dumps({"whole": recovery.report.is_whole, **asdict(recovery.report)}))
+    elif arguments.output == "-":
+        note("\n".join(_report(recovery.report)))
+    else:
+        out.line("\n".join(_report(recovery.report)))
+    return 0
+
+
+def _report(report: Report) -> Iterator[str]:
+    how = "found without a meta" if report.root_is_guessed else f"by meta {report.meta}"
+    root = f"page {report.root}, {how}" if report.root is not None else "not known"
+    yield f"page size {report.page_size}; root bucket: {root}; freelist: {report.freelist}"
+    for slot, meta in enumerate(report.metas):
+        yield f"meta {slot}: {meta}"
+    yield f"{report.leaves:>11,} leaf pages are whole, {report.damaged_leaves:,} are damaged"
+    yield f"{report.buckets:>11,} buckets"
+    yield f"{report.pairs.placed:>11,} pairs in their places"
+    for count, text in (
+        (report.pairs.matched, "pairs put into the only bucket that lacks such keys"),
+        (report.pairs.lost, "pairs whose bucket is not known"),
+        (report.pairs.doubtful, "doubtful pairs, of damaged pages"),
+        (report.missing, "items that could not be read"),
+        (report.old_pages, "free pages with older versions, passed over (--old takes them too)"),
+        (report.unreadable, "blocks that the system could not read"),
+    ):
+        if count:
+            yield f"{count:>11,} {text}"
+    yield "nothing is wrong" if report.is_whole else f"{report.faults:,} faults"
+    yield from (f"  {text}" for text in report.texts[:_COUNTS_FAULTS])
+    if report.faults > _COUNTS_FAULTS:
+        yield "  ... the rest is in the notes of the output"
+
+
+COMMANDS = (
+    Command(
+        name="export",
+        run=_export,
+        about="write everything as JSON lines, or into a SQLite file",
+        words=(FILE,),
+        least=1,
+        most=1,
+        flags=(_OUTPUT, _SQLITE, JSON._replace(about="print the numbers of buckets and pairs as JSON"), TIMEOUT),
+        details=(
+            "Nothing is lost: any bytes, nested and empty buckets, sequences. `import` makes the same of it. The form "
+            "is described in docs/cli.md. OUT gets the permissions of FILE, less the umask; it is made beside its "
+            "place and renamed, so it is there as a whole or not at all. One that holds something is refused.",
+            "The SQLite file has the tables buckets (id, parent, name, path, sequence) and pairs (bucket, key, value).",
+        ),
+        examples=(
+            ("boltpy export app.db -o app.jsonl", "all of it, in a file"),
+            ("boltpy export app.db | gzip > app.jsonl.gz", "packed"),
+            ("boltpy export app.db --sqlite app.sqlite", "for questions in SQL"),
+        ),
+    ),
+    Command(
+        name="import",
+        run=_import,
+        about="put the lines of an export into a file, new or not",
+        words=(FILE,),
+        least=1,
+        most=1,
+        flags=(_INPUT, _REPLACE, JSON._replace(about="print the numbers of buckets and pairs as JSON"), TIMEOUT),
+        details=(
+            "Where there is no file, or an empty one, a new file is made beside its place and renamed when it is "
+            "whole. A database that is there is changed in one transaction, which is kept in memory until its end. "
+            "Either way a failed import, of which one line is told, leaves all as it was.",
+            "In a database that is there, what no line names stays. Where a line meets another value, another "
+            "sequence, or a bucket in place of a key, it is refused; --replace lets the line win.",
+        ),
+        examples=(
+            ("boltpy import new.db -i app.jsonl", "the same database"),
+            ("boltpy export a.db | boltpy import b.db", "what is in a.db, added to b.db"),
+        ),
+    ),
+    Command(
+        name="recover",
+        run=_recover,
+        about="take what can be read out of a damaged file, in the form of an export",
+        words=(FILE,),
+        least=1,
+        most=1,
+        flags=(
+            _OUTPUT._replace(about="where to; - is the output", required=True, default=None),
+            _OLD,
+            _META,
+            _PAGE_SIZE,
+            JSON._replace(about="print the report as JSON, unless OUT is the output"),
+            TIMEOUT,
+        ),
+        details=(
+            "FILE is only read. Whatever is damaged (metas, freelist, branches, leaves, the end of the file), each "
+            "leaf that is whole comes out, and of the others what their own elements confirm. `import` makes a new "
+            "database of the output.",
+            "What cannot be told where it belongs is in the bucket __boltpy_lost, by the page where it was found; "
+            "doubtful pairs of damaged pages are there too, in buckets of their own. The report tells how much.",
+        ),
+        examples=(
+            ("boltpy recover broken.db -o saved.jsonl && boltpy import new.db -i saved.jsonl", "a new database"),
+            (
+                "boltpy recover broken.db --meta 0 -o before.jsonl",
+                "as it was before the last commit, if meta 1 is newer",
+            ),
+        ),
+        codes=((0, "OUT was written; the report tells what is lost"),),
+    ),
+)
