@@ -14,6 +14,7 @@ KINDS: Final = ("meta", "branch", "leaf", "overflow", "freelist", "free", "unkno
 _OVERFLOW: Final = KINDS.index("overflow")
 _FREE: Final = KINDS.index("free")
 _UNKNOWN: Final = KINDS.index("unknown")
+_RARE: Final = (KINDS.index("meta"), KINDS.index("freelist"), _UNKNOWN)
 _KIND_OF: Final = {META: 0, BRANCH: 1, LEAF: 2, FREELIST: 4}
 
 
@@ -55,8 +56,8 @@ def runs(kinds: bytearray) -> Iterator[tuple[str, int, int]]:
 
 
 def cells(kinds: bytearray, pages_per_cell: int) -> Iterator[tuple[str, bool]]:
-    """Yield for each cell the kind that most of its pages are of, and whether all are."""
+    """Yield for each cell the kind that most of its pages are of, and whether all are; a rare kind is never hidden."""
     for first in range(0, len(kinds), pages_per_cell):
         found = Counter(kinds[first : first + pages_per_cell])
-        kind, number = max(found.items(), key=lambda item: (item[1], -item[0]))
-        yield KINDS[kind], number == found.total()
+        kind = max(found, key=lambda kind: (kind in _RARE, found[kind], -kind))
+        yield KINDS[kind], len(found) == 1

@@ -89,8 +89,8 @@ COMMANDS = (
         ),
         details=(
             "A line with - is in A only, one with + in B only. A pair whose values differ, and a bucket whose "
-            "sequences do, have both. A bucket that one of them lacks is told with all that is in it. How the pages are arranged "
-            "makes no difference. Long values are cut; --json has them whole.",
+            "sequences do, have both. A bucket that one of them lacks is told with all that is in it. How the "
+            "pages are arranged makes no difference. Long values are cut; --json has them whole.",
         ),
         examples=(("boltpy diff -q app.db backup.db && echo same", "nothing but the exit code and a line"),),
         codes=((0, "they are the same"), (1, "they differ"), (2, "an error, or wrong usage")),

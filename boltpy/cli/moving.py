@@ -46,7 +46,7 @@ def _export(arguments: Arguments, out: Printer) -> int:
                 copy.write(tx, arguments.sqlite, _mode(arguments.file), progress.step)
             return _tell(arguments, out, copy.buckets, copy.pairs)
         export = Export()
-        with Progress("export", 0 if out.is_terminal else tx.size) as progress:
+        with Progress("export", tx.size, shown=not _fills_screen(arguments, out)) as progress:
             _write(arguments, out, export.blocks(tx, progress.step))
     return 0 if arguments.output == "-" else _tell(arguments, out, export.buckets, export.pairs)
 
@@ -67,6 +67,10 @@ def _write(arguments: Arguments, out: Printer, blocks: Iterable[bytes]) -> None:
     with replacing(arguments.output, _mode(arguments.file)) as file:
         for block in blocks:
             file.write(block)
+
+
+def _fills_screen(arguments: Arguments, out: Printer) -> bool:
+    return arguments.output == "-" and out.is_terminal
 
 
 def _require_vacant(path: str) -> None:
@@ -118,7 +122,7 @@ def _recover(arguments: Arguments, out: Printer) -> int:
     timeout = lock_wait(arguments.timeout)
     with DamagedFile(arguments.file, timeout, arguments.page_size or 0) as file:
         recovery = Recovery(file, old=arguments.old, meta=arguments.meta)
-        with Progress("recover", 2 * file.page_count) as progress:
+        with Progress("recover", 2 * file.page_count, shown=not _fills_screen(arguments, out)) as progress:
             _write(arguments, out, recovery.blocks(progress.step))
     if arguments.json and arguments.output != "-":
         out.line(json.dumps({"whole": recovery.report.is_whole, **asdict(recovery.report)}))

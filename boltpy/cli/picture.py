@@ -49,7 +49,7 @@ def print_map(tx: boltpy.Tx, out: Printer, *, as_json: bool) -> None:
                 f"{_cell(name, True, out)}  {name:<9}{count:>{max(label, 5)}}{share}{count * page_size:>16,} bytes"
             )
     scale = f"{per_cell} pages" if per_cell > 1 else "a page"
-    mixed = "; a small letter, or :, where others are among them" if per_cell > 1 else ""
+    mixed = "; a small letter, or :, where there are others among them" if per_cell > 1 else ""
     out.line(f"each letter is {scale} of {page_size} bytes{mixed}")
 
 

@@ -22,18 +22,19 @@ class Progress:
         progress.at(done)
     """
 
-    def __init__(self, verb: str, total: int = 0) -> None:
+    def __init__(self, verb: str, total: int = 0, *, shown: bool = True) -> None:
         """Begin with nothing done.
 
         Args:
             verb: What is done.
             total: All there is to do, in any unit; 0 if nobody knows: then the number done is shown.
+            shown: Whether to show it at all: not where the output itself fills the screen.
         """
         self._verb = verb
         self._total = total
         self._done = 0
         self._shown_at = 0.0
-        self._stream = sys.stderr if is_shown() else None
+        self._stream = sys.stderr if shown and is_shown() else None
 
     def __enter__(self) -> Progress:
         return self

@@ -48,9 +48,12 @@ class Recovery:
         out = Output(file.survey(progress))
         base = find_base(file, report, self._slot)
         walk = Walk(file, out, report, base.free)
+        told = 0
         for _ in self._everything(base, walk, out):
             if out.is_full:
                 yield out.take()
+                progress(walk.claimed - told)
+                told = walk.claimed
         report.unreadable = file.unreadable
         out.end()
         yield out.take()

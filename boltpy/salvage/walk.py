@@ -55,6 +55,7 @@ class Walk:
         visits: How often each page was claimed.
         covered: 1 for each page that an item of a page before it reaches into.
         gaps: Where something is missing in a bucket.
+        claimed: How many pages were claimed so far, overflow included.
     """
 
     def __init__(self, file: DamagedFile, out: Output, report: Report, free: bytes) -> None:
@@ -73,6 +74,7 @@ class Walk:
         self.visits = bytearray(file.page_count)
         self.covered = bytearray(file.page_count)
         self.gaps: list[Gap] = []
+        self.claimed = 0
         self._above = bytearray(file.page_count)
         self._most = _CLAIMS
 
@@ -153,6 +155,7 @@ class Walk:
         """Count a page; True if nobody had it before."""
         pgid = page.pgid
         self.visits[pgid] += 1
+        self.claimed += page.pages
         if page.pages > 1:
             self.covered[pgid + 1 : pgid + page.pages] = b"\1" * (page.pages - 1)
         is_first = self.visits[pgid] == 1

@@ -1,4 +1,4 @@
-"""The leaves of a sound file: what is in each, where it lies, and which pages lead to it. Without the library's code."""
+"""The leaves of a sound file: what is in each, where it lies, which pages lead to it. Without the library's code."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SoundFile:
             if root:
                 yield from self._tree(root, (*path, key), (*way, span))
             else:
-                entries += [((*path, key), *pair) for _, *pair in _leaf_entries(value, 16)]
+                entries += [((*path, key), inner, inner_value) for _, inner, inner_value in _leaf_entries(value, 16)]
         yield LeafPage(pgid, span, way, tuple(entries))
 
 

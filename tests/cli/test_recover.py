@@ -21,6 +21,7 @@ from tests.corrupt.samples import PAGE, database, small_database
 from tests.real.files import REAL_FILES, unpack
 
 DATA = Path(__file__).parents[1] / "data"
+LOST = b"__boltpy_lost"
 LARGE = 1_000_000
 COUNT = sized(c=150, py=60, deep=20_000)
 """Damages of each file; of large ones a tenth."""
@@ -171,7 +172,7 @@ UNLISTED = ["unlisted", *(name for name in REAL_FILES if name.startswith("etcd")
 def test_a_file_without_both_metas_comes_out_as_the_last_commit_or_the_one_before(tmp_path: Path, name: str) -> None:
     data = sound_file(name, tmp_path)
     found = Recovered(tmp_path, without_metas(data))
-    placed = sorted(entry for entry in found.entries if not entry[0][:1] == (b"__boltpy_lost",))
+    placed = sorted(entry for entry in found.entries if entry[0][:1] != (LOST,))
     assert placed in [sorted(SoundFile(data, older=older).entries()) for older in (False, True)]
     assert {entry[1:] for entry in SoundFile(data).entries()} <= found.pairs
     assert found.report.root_is_guessed

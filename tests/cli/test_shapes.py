@@ -1,0 +1,177 @@
+"""`tree`, `du` and `pages --map`: the buckets, their room, and a picture of the file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import boltpy
+from boltpy.page_map import KINDS, cells, page_kinds, runs
+from tests.cli.command import COMMAND, ROOT, environment, printed, printed_json, run
+from tests.cli.databases import random_database
+from tests.real.files import REAL_FILES, unpack
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return random_database(tmp_path / "a.db")
+
+
+def json_lines(*arguments: object) -> list[dict[str, object]]:
+    return [json.loads(line) for line in printed(*arguments, "--json").splitlines()]
+
+
+class TestTree:
+    def test_the_buckets_are_drawn_with_their_numbers(self, path: Path) -> None:
+        keys = {bucket.name: bucket.key_n for bucket in inspected(path).buckets}
+        assert printed("tree", path).splitlines() == [
+            f"{path}  (0 keys, 3 buckets)",
+            "├── inline  (3 keys)",
+            f"├── users  ({keys[b'users']:,} keys, 1 bucket, sequence 43)",
+            "│   └── old  (300 keys)",
+            "└── fe00656d707479  (0 keys)",
+        ]
+
+    def test_from_a_bucket_and_not_deeper_than_asked(self, path: Path) -> None:
+        assert [line.split("  (")[0] for line in printed("tree", path, "users").splitlines()] == ['"users"', "└── old"]
+        assert len(printed("tree", path, "-d", "0").splitlines()) == 1
+        assert len(printed("tree", path, "-d", "1").splitlines()) == 4
+
+    def test_where_lines_cannot_be_shown_others_are_drawn(self, path: Path) -> None:
+        out = run("tree", path, PYTHONUTF8="0", PYTHONIOENCODING="ascii").stdout
+        assert "|-- inline" in out
+        assert "|   `-- old" in out
+
+    @pytest.mark.parametrize("name", REAL_FILES)
+    def test_json_has_each_bucket_with_the_numbers_that_inspect_has(self, tmp_path: Path, name: str) -> None:
+        file = unpack(name, tmp_path)
+        told = json_lines("tree", file)
+
+        def lines(bucket: boltpy.BucketStructure) -> list[tuple[int, int]]:
+            below = [line for nested in bucket.buckets for line in lines(nested)]
+            return [(bucket.key_n, len(bucket.buckets)), *below]
+
+        assert [(line["keys"], line["buckets"]) for line in told] == lines(inspected(file))
+
+
+def inspected(path: Path) -> boltpy.BucketStructure:
+    with boltpy.open(path, read_only=True) as db, db.view() as tx:
+        return tx.inspect()
+
+
+class TestRoom:
+    @pytest.mark.parametrize("name", REAL_FILES)
+    def test_each_page_below_the_high_water_mark_is_counted_once(self, tmp_path: Path, name: str) -> None:
+        file = unpack(name, tmp_path)
+        *buckets, around = json_lines("du", file)
+        with boltpy.open(file, read_only=True) as db, db.view() as tx:
+            high_water_mark = tx.size // db.info().page_size
+            stats = [bucket.stats() for _, bucket in tx.buckets()]
+        own = sum(line["own"]["pages"] for line in buckets)  # type: ignore[index]
+        assert buckets[-1]["path"] == []
+        assert buckets[-1]["total"]["pages"] == own  # type: ignore[index]
+        assert own + sum(around["pages"].values()) == high_water_mark  # type: ignore[attr-defined]
+        pages = sum(it.branch_page_n + it.branch_overflow_n + it.leaf_page_n + it.leaf_overflow_n for it in stats)
+        used = sum(it.branch_inuse + it.leaf_inuse for it in stats)
+        root = buckets[-1]
+        assert root["total"]["pages"] - root["own"]["pages"] == pages  # type: ignore[index]
+        assert root["total"]["used"] - root["own"]["used"] == used  # type: ignore[index]
+        assert sum(it.inline_bucket_n for it in stats) == sum(bool(line["inline"]) for line in buckets)
+
+    def test_nested_buckets_come_before_the_one_they_are_in(self, path: Path) -> None:
+        names = [line.split("  ")[-1] for line in printed("du", path).splitlines()]
+        assert names[1:6] == ["(inline)", '"users"/"old"', '"users"', "(inline)", "/"] or '"users"/"old"' in names
+        assert names.index('"users"/"old"') < names.index('"users"') < names.index("/")
+
+    def test_depth_and_human_sizes(self, path: Path) -> None:
+        lines = printed("du", path, "users", "-d", "0", "--human").splitlines()
+        assert len(lines) == 2
+        assert re.match(r" +\d+K +\d+K +\d+ +[\d,]+  \"users\"$", lines[1])
+
+
+class TestPicture:
+    @pytest.mark.parametrize("name", REAL_FILES)
+    def test_it_agrees_with_the_list_of_pages(self, tmp_path: Path, name: str) -> None:
+        file = unpack(name, tmp_path)
+        told = printed_json("pages", "--map", file)
+        expected: list[str] = []
+        for page in printed_json("pages", file):
+            expected.append(page["type"])
+            if page["type"] != "free":
+                expected += ["overflow"] * page["overflow_count"]
+        assert [kind for kind, _, count in told["runs"] for _ in range(count)] == expected
+        assert told["counts"] == {kind: expected.count(kind) for kind in KINDS}
+        assert told["pages"] == len(expected)
+
+    def test_without_a_terminal_it_is_letters_and_no_colours(self, path: Path) -> None:
+        picture = printed("pages", "--map", path)
+        assert "\x1b" not in picture
+        assert re.match(" +0  MM", picture)
+        assert re.search(r"^L  leaf +\d+ +[\d.]+% +[\d,]+ bytes$", picture, flags=re.MULTILINE)
+
+    def test_a_large_file_is_scaled_to_the_width_and_shows_what_is_rare(self) -> None:
+        kinds = bytearray([KINDS.index("leaf")]) * 100_000
+        kinds[:2] = bytes(2)
+        kinds[77_777] = KINDS.index("freelist")
+        shown = list(cells(kinds, 100))
+        assert len(shown) == 1000
+        assert shown[0] == ("meta", False)
+        assert shown[777] == ("freelist", False)
+        assert {cell for i, cell in enumerate(shown) if i not in (0, 777)} == {("leaf", True)}
+        assert list(runs(kinds)) == [
+            ("meta", 0, 2), ("leaf", 2, 77_775), ("freelist", 77_777, 1), ("leaf", 77_778, 22_222),
+        ]  # fmt: skip
+
+    def test_a_header_that_lies_about_its_overflow_does_no_harm(self, path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[3 * 4096 + 12 : 3 * 4096 + 16] = b"\xff" * 4
+        path.write_bytes(data)
+        with boltpy.open(path, read_only=True) as db, db.view() as tx:
+            assert len(page_kinds(tx)) == tx.size // 4096
+
+    @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+    def test_a_terminal_gets_colours_unless_its_user_wants_none(self, path: Path, environ: dict[str, str]) -> None:
+        picture = in_a_terminal("pages", "--map", path, **environ)
+        assert ("\x1b[30;42mL\x1b[0m" in picture) == (not environ)
+        assert "leaf" in picture
+
+
+def in_a_terminal(*arguments: object, **changes: str) -> str:
+    """What a command prints on a terminal of 60 columns."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(**{"TERM": "xterm", "COLUMNS": "60", **changes}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as child:
+        os.close(theirs)
+        shown = io.BytesIO()
+        try:
+            while part := os.read(ours, 65536):
+                shown.write(part)
+        except OSError:  # so Linux says that the other end is closed
+            pass
+        assert child.wait(60) == 0
+    os.close(ours)
+    return shown.getvalue().decode()
+
+
+def test_a_terminal_sees_how_far_a_long_command_is(tmp_path: Path) -> None:
+    source = tmp_path / "large.db"
+    with boltpy.open(source, no_sync=True) as db, db.update() as tx:
+        tx.create_bucket(b"b").put_many((b"%08d" % i, bytes(60)) for i in range(120_000))
+    seen = in_a_terminal("export", source, "-o", tmp_path / "lines")
+    assert re.search(r"export: \[[#.]{30}\] +\d+%", seen)
+    assert seen.rstrip().endswith("2 buckets, 120000 pairs")
+    assert "import: [" in in_a_terminal("import", tmp_path / "new.db", "-i", tmp_path / "lines")
+    assert "recover: [" in in_a_terminal("recover", source, "-o", tmp_path / "recovered")
