@@ -6,7 +6,7 @@ import pytest
 
 import boltpy
 from tests.conftest import OpenDB
-from tests.models import BucketModel, assert_holds, bucket_at
+from tests.models import BucketModel, assert_holds, bucket_at, read_all
 
 Path = tuple[bytes, ...]
 
@@ -290,3 +290,49 @@ def test_a_move_counts_the_levels_of_what_it_moves(db: boltpy.DB, committed: boo
     with db.view() as tx:
         assert tx.inspect().key_n == 0
         bucket_at(tx, b"b", *[b"x"] * 149, b"a", *[b"x"] * 149)
+
+
+@pytest.mark.parametrize("pages", [True, False])
+@pytest.mark.parametrize("target", [(b"a", b"b"), (b"a", b"e"), ()])
+def test_a_bucket_gets_a_new_name_on_the_way_or_in_its_place(db: boltpy.DB, pages: bool, target: Path) -> None:
+    model = build(pages)
+    store_all(db, model)
+    with db.update() as tx:
+        bucket_at(tx, b"a", b"b", b"c").put(b"fresh", b"1")
+        tx.move_bucket(b"c", bucket_at(tx, b"a", b"b"), handle(tx, target), b"renamed")
+        bucket_at(tx, *target, b"renamed").put(b"later", b"2")
+        moved = model.nested(b"a", b"b").entries.pop(b"c")
+        assert isinstance(moved, BucketModel)
+        moved.entries |= {b"fresh": b"1", b"later": b"2"}
+        model.nested(*target).entries[b"renamed"] = moved
+        assert_holds(tx, model)
+    with db.view() as tx:
+        assert_holds(tx, model)
+
+
+def test_two_buckets_change_names_within_a_transaction(db: boltpy.DB) -> None:
+    store_all(db, build(pages=True))
+    with db.update() as tx:
+        before = read_all(tx)
+        for name, new_name in ((b"a", b"third"), (b"other", b"a"), (b"third", b"other")):
+            tx.move_bucket(name, None, None, new_name)
+    entries = before.entries
+    entries[b"a"], entries[b"other"] = entries[b"other"], entries[b"a"]
+    with db.view() as tx:
+        assert_holds(tx, before)
+
+
+def test_a_new_name_that_cannot_be_is_refused(db: boltpy.DB) -> None:
+    model = build(pages=False)
+    store_all(db, model)
+    with db.update() as tx:
+        for new_name, error in (
+            (b"", boltpy.BucketNameRequiredError),
+            (b"a", boltpy.SameBucketError),
+            (b"other", boltpy.BucketExistsError),
+        ):
+            with pytest.raises(error):
+                tx.move_bucket(b"a", None, None, new_name)
+        with pytest.raises(boltpy.IncompatibleValueError):
+            tx.move_bucket(b"a", None, bucket_at(tx, b"other"), b"pair")
+        assert_holds(tx, model)

@@ -175,31 +175,32 @@ class TransactionMachine(RuleBasedStateMachine):
             wanted = boltpy.BucketNotFoundError if existing is None else boltpy.IncompatibleValueError
             self.refused(wanted, parent.delete_bucket, name)
 
-    @rule(data=st.data(), name=NAMES)
-    def move_bucket(self, data: st.DataObject, name: bytes) -> None:
+    @rule(data=st.data(), name=NAMES, other=st.one_of(st.none(), NAMES))
+    def move_bucket(self, data: st.DataObject, name: bytes, other: bytes | None) -> None:
         tx = self.writer()
         source, target = (self.pick(data, self.model, root=True) or () for _ in range(2))
         if len(target) >= DEEPEST:
             return
         handles = [bucket_at(tx, *path) if path else None for path in (source, target)]
         old, new = self.model.nested(*source).entries, self.model.nested(*target).entries
-        moving = old.get(name)
+        moving, new_name = old.get(name), name if other is None else other
         wanted: type[boltpy.BoltError] | None = None
         if moving is None:
             wanted = boltpy.BucketNotFoundError
         elif isinstance(moving, bytes):
             wanted = boltpy.IncompatibleValueError
-        elif source == target or target[: len(source) + 1] == (*source, name):
+        elif (source == target and new_name == name) or target[: len(source) + 1] == (*source, name):
             wanted = boltpy.SameBucketError
-        elif name in new:
-            wanted = boltpy.BucketExistsError if isinstance(new[name], BucketModel) else boltpy.IncompatibleValueError
+        elif new_name in new:
+            there = isinstance(new[new_name], BucketModel)
+            wanted = boltpy.BucketExistsError if there else boltpy.IncompatibleValueError
         if wanted is not None:
             if source != target:  # where several rules are broken at once, either may be told
-                self.refused(wanted, tx.move_bucket, name, *handles)
+                self.refused(wanted, tx.move_bucket, name, *handles, other)
             return
         self.drop_walkers((*source, name))
-        tx.move_bucket(name, *handles)
-        new[name] = old.pop(name)
+        tx.move_bucket(name, *handles, other)
+        new[new_name] = old.pop(name)
 
     @rule(data=st.data(), set_to=st.one_of(st.none(), st.integers(0, 2**64 - 1)))
     def count(self, data: st.DataObject, set_to: int | None) -> None:
