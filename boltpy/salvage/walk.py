@@ -28,7 +28,10 @@ from .source import DamagedFile, Page
 
 # A page may be claimed so often: the first claims may be wrong ones.
 _CLAIMS: Final = 3
+# So often a page is looked at for that, however many lead to it.
+_LOOKS: Final = 16
 _MOST_GAPS: Final = 10_000
+_LEAST_ROOM_FOR_PATHS: Final = 1 << 24
 
 # What a step of the walk yields: a step to be done before it goes on, or None, when lines may be taken.
 Step = Generator["Step | None", None, None]
@@ -76,6 +79,9 @@ class Walk:
         self.gaps: list[Gap] = []
         self.claimed = 0
         self._above = bytearray(file.page_count)
+        self._looks = bytearray(file.page_count)
+        # Bytes that the paths of nested buckets may take together: more than in any file that is not made to do harm.
+        self._room_for_paths = 16 * file.size + _LEAST_ROOM_FOR_PATHS
         self._most = _CLAIMS
 
     def run(self, place: Place, root: Pgid, *, only_new: bool = False) -> Iterator[None]:
@@ -120,7 +126,14 @@ class Walk:
             following: That child.
             depth: Levels below the root.
         """
-        page = self._file.page(pgid) if depth < MAX_DEPTH else None
+        is_known = pgid < self._file.page_count
+        if is_known and self._above[pgid]:
+            self._fault(place, f"page {pgid}: lies below itself")
+            return
+        if is_known and self.visits[pgid] >= self._most:
+            self._out.note(f"page {pgid}: would be here, but another bucket has it already")
+            return
+        page = self._look_at(pgid) if depth < MAX_DEPTH else None
         if page is None:
             self._fault(place, f"page {pgid}: no leaf and no branch, but the tree needs it")
             return
@@ -131,12 +144,6 @@ class Walk:
         fitting = [is_rising and place.takes(key, high) for is_rising, key in zip(rising, keys, strict=True)]
         if 2 * sum(fitting) < len(keys):
             self._fault(place, f"page {pgid}: its keys do not belong where the tree has it")
-            return
-        if self._above[pgid]:
-            self._fault(place, f"page {pgid}: lies below itself")
-            return
-        if self.visits[pgid] >= self._most:
-            self._out.note(f"page {pgid}: would be here, but another bucket has it already")
             return
         is_first = self._claim(page)
         for doubt in page.doubts:
@@ -166,8 +173,14 @@ class Walk:
             self._out.note(f"page {pgid}: the freelist has it too")
         return is_first
 
+    def _look_at(self, pgid: Pgid) -> Page | None:
+        if pgid >= self._file.page_count or self._looks[pgid] >= _LOOKS:
+            return None
+        self._looks[pgid] += 1
+        return self._file.page(pgid)
+
     def _first_key(self, pgid: Pgid) -> bytes | None:
-        page = self._file.page(pgid)
+        page = self._look_at(pgid)
         if page is None or not page.items.spots or not page.items.spots[0].is_sound:
             return None
         return self._file.key(page, 0)
@@ -216,7 +229,9 @@ class Walk:
             return
         self._out.enter(place)
         value = self._file.cut(page, spot.value_at, spot.end)
-        if len(value) < BUCKET_HEADER_SIZE or len(place.path) >= MAX_NESTING:
+        self._room_for_paths -= 2 * sum(map(len, place.path)) + len(key)
+        is_nested_too_deeply = len(place.path) >= MAX_NESTING or self._room_for_paths < 0
+        if len(value) < BUCKET_HEADER_SIZE or is_nested_too_deeply:
             self._report.fault(
                 f"page {page.pgid}: a bucket with a value of {len(value)} bytes, at level {len(place.path)}"
             )
