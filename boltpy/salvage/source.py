@@ -200,7 +200,8 @@ class DamagedFile:
     def page(self, pgid: Pgid) -> Page | None:
         """Return a leaf or branch; None if the page is none, or there is none.
 
-        One that has another id or type in its header is taken for what it could be, if all its items are sound.
+        One that has another id or type in its header is taken for what it could be, if all its items are sound, and
+        it is no copy of the page whose id it has.
         """
         if not 2 <= pgid < self.page_count:
             return None
@@ -210,6 +211,8 @@ class DamagedFile:
         header = Header(*PAGE_HEADER.unpack_from(image))
         if header.id == pgid and header.flags in _TREE:
             return self._page(pgid, header, image, header.flags, [])
+        if header.id != pgid and self.is_tree_page(header.id):
+            return None
         doubt = f"identifies itself as page {header.id}" if header.id != pgid else f"has type/flags {header.flags:x}"
         for flags in (header.flags,) if header.flags in _TREE else _TREE:
             page = self._page(pgid, header, image, flags, [doubt])
