@@ -42,7 +42,7 @@ def test_info_loads_little(samples: dict[str, Path]) -> None:
         ("info {}", {"facts"}),
         ("buckets {}", {"listing"}),
         ("check {}", {"checking"}),
-        ("pages {}", {"measuring"}),
+        ("pages {}", {"measuring", "picture"}),
         ("page {} 0", {"raw"}),
         ("surgery meta validate {}", {"surgery"}),
     ],
