@@ -166,7 +166,7 @@ COMMANDS = (
         examples=(
             ("boltpy put app.db users ada countess", "in the bucket `users`"),
             ("boltpy put app.db -p users old ada -i photo.png", "from a file; `users` and `old` are made if need be"),
-            ("date | boltpy put app.db log last -i -", "from the input, its end of a line included"),
+            ("boltpy put app.db log last -i -", "from the input, the end of its last line included"),
         ),
     ),
     Command(

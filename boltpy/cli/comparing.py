@@ -92,7 +92,7 @@ COMMANDS = (
             "sequences do, have both. A bucket that one of them lacks is told with all that is in it. How the "
             "pages are arranged makes no difference. Long values are cut; --json has them whole.",
         ),
-        examples=(("boltpy diff -q app.db backup.db && echo same", "nothing but the exit code and a line"),),
+        examples=(("boltpy diff -q app.db backup.db", "0 as the exit code if they are the same, else a line, and 1"),),
         codes=((0, "they are the same"), (1, "they differ"), (2, "an error, or wrong usage")),
         error_code=2,
     ),

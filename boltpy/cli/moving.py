@@ -175,7 +175,7 @@ COMMANDS = (
         ),
         examples=(
             ("boltpy export app.db -o app.jsonl", "all of it, in a file"),
-            ("boltpy export app.db | gzip > app.jsonl.gz", "packed"),
+            ("boltpy export app.db", "on the output, for `| gzip` or `| boltpy import other.db`"),
             ("boltpy export app.db --sqlite app.sqlite", "for questions in SQL"),
         ),
     ),
@@ -196,7 +196,7 @@ COMMANDS = (
         ),
         examples=(
             ("boltpy import new.db -i app.jsonl", "the same database"),
-            ("boltpy export a.db | boltpy import b.db", "what is in a.db, added to b.db"),
+            ("boltpy import app.db --replace -i more.jsonl", "what more.jsonl names, whatever was there"),
         ),
     ),
     Command(
@@ -222,7 +222,7 @@ COMMANDS = (
             "doubtful pairs of damaged pages are there too, in buckets of their own. The report tells how much.",
         ),
         examples=(
-            ("boltpy recover broken.db -o saved.jsonl && boltpy import new.db -i saved.jsonl", "a new database"),
+            ("boltpy recover broken.db -o saved.jsonl", "then `boltpy import new.db -i saved.jsonl`: a new database"),
             (
                 "boltpy recover broken.db --meta 0 -o before.jsonl",
                 "as it was before the last commit, if meta 1 is newer",

@@ -24,6 +24,7 @@ LOCKING = [
     "compact {} -o {}.new", "surgery revert-meta-page {} --output {}.new", "surgery meta validate {}",
     "surgery find-key {} big",
     "surgery meta update {} --output {}.new", "surgery freelist rebuild {} --output {}.new",
+    "tree {}", "du {}", "export {} -o {}.new", "export {} --sqlite {}.new", "recover {} -o {}.new",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from tests.corrupt.mutations import Mutation
 ROOT = Path(__file__).parents[2]
 
 
-ALL_USES = ("read", "compact", "command", "write")
+ALL_USES = ("read", "compact", "command", "write", "change")
 
 
 def survive(path: Path, mutations: Iterable[Mutation], uses: tuple[str, ...] = ALL_USES) -> int:

@@ -64,7 +64,7 @@ def test_every_change_of_a_byte_gives_a_result_or_a_bolt_error(path: Path, part:
     assert len(spots) > 500
     all_of_them = list(changes(data, spots[part::PARTS]))
     survive(path, all_of_them, ("read",))
-    survive(path, all_of_them[::10], ("compact", "command", "write"))
+    survive(path, all_of_them[::10], ("compact", "command", "write", "change"))
     survive(path, all_of_them[1::4], ("write",))
 
 
