@@ -115,9 +115,20 @@ def test_all_of_a_sound_file_comes_out_in_its_place_and_nothing_else(tmp_path: P
 
 
 def damages(data: bytes, seed: int) -> Iterator[bytes]:
-    mutator = Mutator(data, seed=random.randrange(2**32) if DEEP else seed)
-    for _ in range(COUNT // 10 if len(data) > LARGE else COUNT):
-        yield mutator.draw().apply(data)
+    """Wrong numbers in the right places; and, as a disk does it, sectors of zeros, of noise, or of another place."""
+    seed = random.randrange(2**32) if DEEP else seed
+    mutator, rng = Mutator(data, seed), random.Random(seed)
+    for number in range(COUNT // 10 if len(data) > LARGE else COUNT):
+        yield sectors(data, rng) if number % 3 == 2 else mutator.draw().apply(data)
+
+
+def sectors(data: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        size = rng.choice([512, 512, 1024, 4096, 8192])
+        at, other = (rng.randrange(len(data) // 512) * 512 for _ in range(2))
+        damaged[at : at + size] = rng.choice([bytes(size), rng.randbytes(size), data[other : other + size]])
+    return bytes(damaged[: len(data)])
 
 
 @pytest.mark.parametrize("name", ALL)
