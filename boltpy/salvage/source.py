@@ -70,7 +70,7 @@ class DamagedFile:
         page_count: Whole pages, and the part of one at the end.
         metas: What is in the two meta pages: the meta, or what is wrong with it.
         kinds: The flags of each page that says it is the page it is, 0 of all others.
-        unreadable: Blocks that the system could not read, in pages; they count as zeros.
+        unreadable: Blocks of 1 KiB or less that the system could not read, when all was surveyed; they count as zeros.
     """
 
     def __init__(self, path: str, timeout: float, page_size: int = 0) -> None:
@@ -90,7 +90,7 @@ class DamagedFile:
         try:
             self._file.lock(shared=True, timeout=timeout)
             self.size = self._file.size()
-            self.unreadable = 0
+            self.unreadable = self._broken = 0
             self.page_size = page_size or self._guess_page_size()
         except BaseException:
             self._file.close()
@@ -109,16 +109,22 @@ class DamagedFile:
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes, fewer at the end of the file; zeros where the disk is broken."""
+        data = self._read(offset, count)
+        while len(data) < count and (more := self._read(offset + len(data), count - len(data))):
+            data += more  # the system gives less than 2 GiB at once
+        return data
+
+    def _read(self, offset: int, count: int) -> bytes:
         try:
             return self._file.read(offset, count)
         except StorageError as error:
             if error.errno != EIO:
                 raise
         if count <= MIN_PAGE_SIZE:
-            self.unreadable += 1
+            self._broken += 1
             return bytes(count)
         half = count // 2 // MIN_PAGE_SIZE * MIN_PAGE_SIZE or count // 2
-        return self.read(offset, half) + self.read(offset + half, count - half)
+        return self._read(offset, half) + self._read(offset + half, count - half)
 
     def _guess_page_size(self) -> int:
         """Return the page size with which most pages say that they are where they are."""
@@ -170,6 +176,7 @@ class DamagedFile:
         Args:
             progress: Told how many pages were read with each block.
         """
+        self._broken = 0
         size, per_block = self.page_size, max(1, _BLOCK_BYTES // self.page_size)
         suffixes, overlap = {0}, b""
         is_taken = False
@@ -191,6 +198,7 @@ class DamagedFile:
                 found = overlap.find(_WORD, found + 1)
             overlap = overlap[-64:]
             progress(per_block)
+        self.unreadable = self._broken
         return f"{_WORD.decode()}_{max(suffixes) + 1}" if is_taken else _WORD.decode()
 
     def is_tree_page(self, pgid: Pgid) -> bool:

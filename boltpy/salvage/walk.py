@@ -107,9 +107,13 @@ class Walk:
 
     def _fault(self, place: Place, text: str) -> None:
         """Note that something is missing in a bucket."""
-        self._report.fault(text)
-        self._out.note(text)
+        self._tell(text)
         self._open_gap(place)
+
+    def _tell(self, text: str, *, is_fault: bool = True) -> None:
+        if is_fault:
+            self._report.fault(text)
+        self._out.note(text)
 
     def _open_gap(self, place: Place) -> None:
         if place.gap is None and len(self.gaps) < _MOST_GAPS:
@@ -131,7 +135,7 @@ class Walk:
             self._fault(place, f"page {pgid}: lies below itself")
             return
         if is_known and self.visits[pgid] >= self._most:
-            self._out.note(f"page {pgid}: would be here, but another bucket has it already")
+            self._tell(f"page {pgid}: would be here, but another bucket has it already", is_fault=self._most > 1)
             return
         page = self._look_at(pgid) if depth < MAX_DEPTH else None
         if page is None:
@@ -146,9 +150,8 @@ class Walk:
             self._fault(place, f"page {pgid}: its keys do not belong where the tree has it")
             return
         is_first = self._claim(page)
-        for doubt in page.doubts:
-            self._report.fault(f"page {pgid}: {doubt}")
-            self._out.note(f"page {pgid}: {doubt}")
+        for doubt in page.doubts if is_first else ():
+            self._tell(f"page {pgid}: {doubt}")
         if page.items.missing:
             self._open_gap(place)
         self._above[pgid] = 1
@@ -166,12 +169,13 @@ class Walk:
         if page.pages > 1:
             self.covered[pgid + 1 : pgid + page.pages] = b"\1" * (page.pages - 1)
         is_first = self.visits[pgid] == 1
-        self._report.page(is_leaf=page.is_leaf, doubts=page.doubts)
         if not is_first:
-            self._out.note(f"page {pgid}: another bucket has it too")
-        elif self._free[pgid]:
-            self._out.note(f"page {pgid}: the freelist has it too")
-        return is_first
+            self._tell(f"page {pgid}: another bucket has it too")
+            return False
+        self._report.page(is_leaf=page.is_leaf, doubts=page.doubts)
+        if self._free[pgid]:
+            self._tell(f"page {pgid}: the freelist has it too", is_fault=self._most > 1)
+        return True
 
     def _look_at(self, pgid: Pgid) -> Page | None:
         if pgid >= self._file.page_count or self._looks[pgid] >= _LOOKS:
@@ -230,11 +234,10 @@ class Walk:
         self._out.enter(place)
         value = self._file.cut(page, spot.value_at, spot.end)
         self._room_for_paths -= 2 * sum(map(len, place.path)) + len(key)
-        is_nested_too_deeply = len(place.path) >= MAX_NESTING or self._room_for_paths < 0
-        if len(value) < BUCKET_HEADER_SIZE or is_nested_too_deeply:
-            self._report.fault(
-                f"page {page.pgid}: a bucket with a value of {len(value)} bytes, at level {len(place.path)}"
-            )
+        is_too_deep = len(place.path) >= MAX_NESTING or self._room_for_paths < 0
+        if is_too_deep or len(value) < BUCKET_HEADER_SIZE:
+            why = f"{len(place.path)} levels deep" if is_too_deep else f"with a value of {len(value)} bytes"
+            self._tell(f"page {page.pgid}: a bucket {why}")
             self._report.missing += 1
             return
         root, sequence = BUCKET_HEADER.unpack_from(value)
@@ -250,12 +253,12 @@ class Walk:
         """Take the pairs of an inline bucket."""
         flags, count = PAGE_HEADER.unpack_from(image)[1:3] if len(image) >= HEADER_SIZE else (0, 0)
         if flags != LEAF:
-            self._report.fault(f"page {pgid}: an inline bucket that is no leaf")
+            self._tell(f"page {pgid}: an inline bucket that is no leaf")
             return
         items = read_items(image[HEADER_SIZE:], count, is_leaf=True, stated=len(image), room=len(image))
         self._report.missing += items.missing
         for doubt in items.doubts:
-            self._report.fault(f"page {pgid}: inline bucket: {doubt}")
+            self._tell(f"page {pgid}: inline bucket: {doubt}")
         keys = [image[spot.key_at : spot.value_at] for spot in items.spots]
         doubtful = []
         for spot, key, is_rising in zip(items.spots, keys, _rising(keys, items.spots), strict=True):
