@@ -200,6 +200,26 @@ def test_notes_are_passed_over_and_lines_may_be_written_by_hand(tmp_path: Path) 
     assert difference(expected, held(tmp_path / "a.db")) is None
 
 
+def test_an_empty_file_is_filled_as_a_new_one_and_a_link_is_followed(tmp_path: Path) -> None:
+    lines = export_of(random_database(tmp_path / "a.db"))
+    (tmp_path / "b.db").touch()
+    (tmp_path / "link.db").symlink_to(tmp_path / "b.db")
+    put_in(tmp_path / "link.db", lines)
+    assert (tmp_path / "link.db").is_symlink()
+    assert export_of(tmp_path / "b.db") == lines
+    assert stat.S_IMODE((tmp_path / "b.db").stat().st_mode) == 0o600
+
+
+def test_what_is_no_database_is_not_imported_into(tmp_path: Path) -> None:
+    lines = export_of(random_database(tmp_path / "a.db"))
+    (tmp_path / "text").write_text("dear diary\n" * 1000)
+    with pytest.raises(boltpy.InvalidDatabaseError):
+        put_in(tmp_path / "text", lines)
+    assert (tmp_path / "text").read_text() == "dear diary\n" * 1000
+    with pytest.raises(IsADirectoryError):
+        put_in(tmp_path, lines)
+
+
 class TestIntoADatabaseThatIsThere:
     """What no line names stays; a conflict is refused, or the line wins."""
 
