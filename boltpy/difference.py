@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .bucket import Bucket
+from .bucket_state import Path
 from .format import Pgid
 from .tree import Pair
 from .tx import Tx
-
-Path = tuple[bytes, ...]
 
 
 class BucketDifference(NamedTuple):

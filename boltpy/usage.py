@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .bucket import Bucket
+from .bucket_state import Path
 from .census import used_bytes
 from .check import page_type
 from .format import NO_FREELIST
 from .tx import Tx
 from .walking import required_bucket
-
-Path = tuple[bytes, ...]
 
 
 @dataclass(slots=True)

@@ -14,14 +14,14 @@ from ..format import MAX_VALUE_SIZE
 from ..printing import Printer
 from .command import BUCKETS, FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
 from .formats import parsed
-from .opening import lock_wait, require_file
-from .paths import PARSE_FORMAT, bucket_of, names, shown_path
+from .opening import lock_wait, reading, require_file
+from .paths import NAMES_FORMAT, bucket_of, names, shown_path
 
 _KEY = ("KEY", "the key in that bucket")
 _PATH = ("BUCKET...", "the path of names to the bucket")
 _PARENTS = Flag("parents", "bool", "make the buckets that are missing on the way", default=False, short="p")
 _INPUT = Flag("input", "path", "take the value from this file; - is the input", short="i", metavar="FROM")
-_VALUE_FORMAT = PARSE_FORMAT._replace(name="value-format", about="how VALUE is given: as it is, or as hex")
+_VALUE_FORMAT = NAMES_FORMAT._replace(name="value-format", about="how VALUE is given: as it is, or as hex")
 _FORCE = Flag("force", "bool", "do nothing, without an error, where there is none", default=False, short="f")
 _CREATE = Flag("create", "bool", "make the file if there is none", default=False)
 _RECURSIVE = Flag("recursive", "bool", "delete all that is in it too", default=False, short="r")
@@ -145,9 +145,7 @@ def _seq(arguments: Arguments, out: Printer) -> int:
                 bucket.sequence = arguments.set
             sequence = bucket.sequence
     else:
-        require_file(arguments.file)
-        timeout = lock_wait(arguments.timeout)
-        with boltpy.open(arguments.file, read_only=True, timeout=timeout) as db, db.view() as tx:
+        with reading(arguments) as tx:
             sequence = bucket_of(tx, path).sequence
     out.line(json.dumps({"sequence": sequence}) if arguments.json else str(sequence))
     return 0
@@ -161,7 +159,7 @@ COMMANDS = (
         words=(FILE, BUCKETS, _KEY, ("[VALUE]", "the value, unless --input gives it")),
         least=3,
         most=None,
-        flags=(_INPUT, _PARENTS, PARSE_FORMAT, _VALUE_FORMAT, JSON, TIMEOUT),
+        flags=(_INPUT, _PARENTS, NAMES_FORMAT, _VALUE_FORMAT, JSON, TIMEOUT),
         details=("An old value is replaced. Nothing is added to the value: no end of a line.",),
         examples=(
             ("boltpy put app.db users ada countess", "in the bucket `users`"),
@@ -176,7 +174,7 @@ COMMANDS = (
         words=(FILE, BUCKETS, _KEY),
         least=3,
         most=None,
-        flags=(_FORCE, PARSE_FORMAT, JSON, TIMEOUT),
+        flags=(_FORCE, NAMES_FORMAT, JSON, TIMEOUT),
         examples=(("boltpy delete app.db users old ada", "the key `ada` of the bucket `old` in `users`"),),
     ),
     Command(
@@ -189,7 +187,7 @@ COMMANDS = (
         flags=(
             _PARENTS._replace(about="make those that are missing on the way; one that is there is no error"),
             _CREATE,
-            PARSE_FORMAT,
+            NAMES_FORMAT,
             JSON,
             TIMEOUT,
         ),
@@ -202,7 +200,7 @@ COMMANDS = (
         words=(FILE, _PATH),
         least=2,
         most=None,
-        flags=(_RECURSIVE, _FORCE, PARSE_FORMAT, JSON, TIMEOUT),
+        flags=(_RECURSIVE, _FORCE, NAMES_FORMAT, JSON, TIMEOUT),
         examples=(("boltpy rmbucket -r app.db users old", "with its keys and all buckets nested in it"),),
     ),
     Command(
@@ -212,7 +210,7 @@ COMMANDS = (
         words=(FILE, ("NAME...", "the path of names to the bucket, or to the bucket and its key")),
         least=2,
         most=None,
-        flags=(_TO, _PARENTS, PARSE_FORMAT, JSON, TIMEOUT),
+        flags=(_TO, _PARENTS, NAMES_FORMAT, JSON, TIMEOUT),
         details=("What is at the new path already is never replaced. A bucket is moved without copying its pages.",),
         examples=(
             ("boltpy mv app.db users old --to archive --to 2020", "`old` in `users` becomes `2020` in `archive`"),
@@ -226,7 +224,7 @@ COMMANDS = (
         words=(FILE, ("[BUCKET...]", "the path of names to the bucket; without one, the root bucket")),
         least=1,
         most=None,
-        flags=(_SET, _NEXT, PARSE_FORMAT, JSON, TIMEOUT),
+        flags=(_SET, _NEXT, NAMES_FORMAT, JSON, TIMEOUT),
         examples=(("boltpy seq app.db users --set 100", "100"), ("boltpy seq app.db users --next", "101")),
     ),
 )

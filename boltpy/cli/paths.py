@@ -1,4 +1,4 @@
-"""Paths of names on a command line, and bytes as the commands that bbolt lacks show them."""
+"""Paths of names on a command line, and the buckets that they lead to."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ from collections.abc import Iterable
 
 import boltpy
 
-from .command import CommandError, Flag
+from .command import PARSE_FORMAT, CommandError
 from .formats import parsed, quoted
 
-PARSE_FORMAT = Flag(
-    "parse-format",
-    "text",
-    "how names and keys are given: as they are, or as hex",
-    default="ascii-encoded",
-    metavar="FORMAT",
-    choices=("ascii-encoded", "hex"),
-)
+NAMES_FORMAT = PARSE_FORMAT._replace(about="how names and keys are given: as they are, or as hex")
 
 
 def names(words: Iterable[str], form: str) -> list[bytes]:

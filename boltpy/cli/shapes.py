@@ -12,7 +12,7 @@ from ..usage import BucketUsage, Counts, FileUsage, Room, bucket_usages, counts,
 from .command import FILE, JSON_BYTES, TIMEOUT, Arguments, Command, Flag
 from .formats import as_json, quoted, shown
 from .opening import reading
-from .paths import PARSE_FORMAT, bucket_of, names, shown_path
+from .paths import NAMES_FORMAT, bucket_of, names, shown_path
 
 _PATH = ("[BUCKET...]", "the path of names to a bucket; without one, the whole file")
 _DEPTH = Flag("depth", "uint", "go so many levels down", short="d", metavar="N")
@@ -148,7 +148,7 @@ COMMANDS = (
         words=(FILE, _PATH),
         least=1,
         most=None,
-        flags=(_DEPTH, PARSE_FORMAT, JSON_BYTES._replace(about="print a JSON object a line for each bucket"), TIMEOUT),
+        flags=(_DEPTH, NAMES_FORMAT, JSON_BYTES._replace(about="print a JSON object a line for each bucket"), TIMEOUT),
         examples=(("boltpy tree app.db -d 1", "the top-level buckets"),),
     ),
     Command(
@@ -161,7 +161,7 @@ COMMANDS = (
         flags=(
             _DEPTH,
             _HUMAN,
-            PARSE_FORMAT,
+            NAMES_FORMAT,
             JSON_BYTES._replace(about="print a JSON object a line for each bucket, and one for the file"),
             TIMEOUT,
         ),

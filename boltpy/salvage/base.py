@@ -147,7 +147,7 @@ class _Guess(NamedTuple):
 
 def _root(file: DamagedFile, tops: list[Pgid]) -> Pgid | None:
     """Return the page that must be the root bucket's, if there is one."""
-    roots = tops if len(tops) == 1 else [pgid for pgid in tops if _has_only_buckets(file, pgid)]
+    roots = tops if len(tops) == 1 else [pgid for pgid in tops if has_only_buckets(file, pgid)]
     return roots[0] if len(roots) == 1 else None
 
 
@@ -163,7 +163,7 @@ def _tops(file: DamagedFile, free: bytes, parents: Iterable[Pgid], children: Ite
     return tops, wrong
 
 
-def _has_only_buckets(file: DamagedFile, pgid: Pgid) -> bool:
+def has_only_buckets(file: DamagedFile, pgid: Pgid) -> bool:
     """Return whether a tree could be that of the root bucket, which holds buckets and, as a rule, nothing else."""
     for _ in range(64):
         page = file.page(pgid)

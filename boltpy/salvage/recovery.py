@@ -6,11 +6,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ..format import BUCKET_ENTRY, Pgid
-from .base import Base, find_base, links
+from ..format import Pgid
+from .base import Base, find_base, has_only_buckets, links
 from .output import Gap, Output, Place
 from .report import Report
-from .source import DamagedFile, Page
+from .source import DamagedFile
 from .walk import Walk
 
 # Beyond these numbers of strays, and of pairs of a stray and a gap, nothing is matched: it would take too long.
@@ -149,7 +149,4 @@ class Recovery:
 
     def _could_be_in(self, gap: Gap, pgid: Pgid) -> bool:
         """Return whether a page could be a part of the bucket: the root bucket holds buckets, as a rule."""
-        return bool(gap.place.path) or self._has_only_buckets(self._file.page(pgid))
-
-    def _has_only_buckets(self, page: Page | None) -> bool:
-        return page is not None and page.is_leaf and all(spot.tag & BUCKET_ENTRY for spot in page.items.spots)
+        return bool(gap.place.path) or has_only_buckets(self._file, pgid)
