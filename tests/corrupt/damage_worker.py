@@ -128,6 +128,7 @@ class Uses:
         self._bucket = os.fsdecode(self._names[0])
         self._sound = sound
         self._export = sound.with_name(sound.name + " lines")
+        self._export.unlink(missing_ok=True)
         assert command_line(["export", str(sound), "-o", str(self._export)], io.StringIO()) == 0
         self._commands_run = 0
 
