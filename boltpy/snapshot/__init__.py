@@ -1,0 +1,11 @@
+"""Backups that can be trusted: full and incremental ones, and what proves and restores them.
+
+Not imported by `import boltpy`: it needs the package crc32c, and loading that takes longer than many a use of boltpy.
+"""
+
+from __future__ import annotations
+
+from .backups import Backup, backup, backup_file
+from .restoring import restore, verify
+
+__all__ = ["Backup", "backup", "backup_file", "restore", "verify"]
