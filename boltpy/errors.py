@@ -143,12 +143,17 @@ class BusyWriterError(DatabaseError):
     Attributes:
         path: The file.
         attempts: How often it was tried.
+        patience: For how many seconds.
     """
 
-    def __init__(self, path: str, attempts: int) -> None:
-        super().__init__(f"no consistent copy of {path}: another program committed during each of {attempts} attempts")
+    def __init__(self, path: str, attempts: int, patience: float) -> None:
+        super().__init__(
+            f"no consistent copy of {path}: another program committed during each of {attempts} attempts"
+            f" in {patience:g} s"
+        )
         self.path = path
         self.attempts = attempts
+        self.patience = patience
 
 
 class TxError(BoltError):

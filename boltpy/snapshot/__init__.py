@@ -5,7 +5,8 @@ Not imported by `import boltpy`: it needs the package crc32c, and loading that t
 
 from __future__ import annotations
 
+from ..live import copy_live
 from .backups import Backup, backup, backup_file
 from .restoring import restore, verify
 
-__all__ = ["Backup", "backup", "backup_file", "restore", "verify"]
+__all__ = ["Backup", "backup", "backup_file", "copy_live", "restore", "verify"]

@@ -26,7 +26,7 @@ FLOORS = {
         "hot/__init__",
         "meta spans rebalance",
         "freelist tree check birth raw_file",
-        "bucket_state cursor page_items",
+        "bucket_state cursor live page_items",
         "ranges spill census key_paths",
         "nesting commit",
         "bucket",
