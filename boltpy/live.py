@@ -20,9 +20,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from .errors import BoltError, BusyWriterError, CorruptError, DatabaseError
+from .files import new_file, permissions
 from .format import Txid
 from .meta import META_PAGE_BYTES, Meta, both_metas, detect_page_size, newest, twin_pages
-from .storage import FileStorage, new_file, path_text, permissions, same_file
+from .storage import FileStorage, path_text, same_file
 from .tree import Mapping, Snapshot
 
 _COPY_BYTES = 1024 * 1024

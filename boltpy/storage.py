@@ -395,37 +395,3 @@ def path_text(path: PathLike) -> str:
 def system_page_size() -> int:
     """Return the bytes of a page of this machine's memory."""
     return os.sysconf("SC_PAGE_SIZE")
-
-
-@contextmanager
-def new_file(path: PathLike, mode: int) -> Iterator[FileStorage]:
-    """Give a new file to make; when the block ends well it is synced, gets its mode and takes the place of `path`.
-
-    The mode is kept as it is, whatever the umask; until then only the owner can read the file.
-
-    Raises:
-        As `taking_the_place_of`.
-    """
-    with taking_the_place_of(path) as beside:
-        file = FileStorage(beside, mode=0o600, read_only=False, opener=open_new)
-        try:
-            yield file
-            os.chmod(beside, mode)
-            file.sync()
-        finally:
-            file.close()
-
-
-def open_new(path: str, flags: int, mode: int) -> int:
-    """Open a file that must not be there yet: an `Opener`."""
-    return os.open(path, flags | os.O_EXCL, mode)
-
-
-def open_to_read(path: PathLike) -> BinaryIO:
-    """Return a file that need not be a database, open to read its bytes; the caller closes it."""
-    return open(path, "rb", buffering=0)
-
-
-def permissions(path: PathLike) -> int:
-    """Return the permission bits of a file."""
-    return os.stat(path).st_mode & 0o777

@@ -8,5 +8,7 @@ from __future__ import annotations
 from ..live import copy_live
 from .backups import Backup, backup, backup_file
 from .restoring import restore, verify
+from .scrubbing import Scrub, scrub
+from .sealing import seal
 
-__all__ = ["Backup", "backup", "backup_file", "copy_live", "restore", "verify"]
+__all__ = ["Backup", "Scrub", "backup", "backup_file", "copy_live", "restore", "scrub", "seal", "verify"]

@@ -9,8 +9,9 @@ from secrets import token_bytes
 from typing import BinaryIO
 
 from ..errors import CorruptError, DatabaseError
+from ..files import open_to_read, permissions
 from ..format import Pgid, Txid
-from ..storage import PathLike, open_to_read, path_text, permissions, replacing, same_file
+from ..storage import PathLike, path_text, replacing, same_file
 from ..tx import Tx
 from .fingerprints import ABSENT, fingerprints
 from .reading import Reader

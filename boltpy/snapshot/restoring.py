@@ -9,9 +9,10 @@ from os import PathLike
 from typing import BinaryIO
 
 from ..errors import BackupError, DatabaseError
+from ..files import new_file, open_to_read
 from ..format import Pgid
 from ..meta import twin_pages
-from ..storage import FileStorage, new_file, open_to_read, path_text, same_file
+from ..storage import FileStorage, path_text, same_file
 from .backups import Backup, Progress, described
 from .fingerprints import ABSENT
 from .reading import PageFrame, Reader

@@ -20,7 +20,7 @@ FLOORS = {
     "boltpy": (
         "errors format checksum stats changes ownership version hot/build",
         "storage batch open_txs hot/raw_page snapshot/fingerprints",
-        "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
+        "options hot/pure_changes files hot/pure_ids hot/pure_node hot/pure_read",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
@@ -32,8 +32,8 @@ FLOORS = {
         "bucket",
         "tx",
         "managed_tx snapshot/states snapshot/stream",
-        "db snapshot/reading",
-        "opening snapshot/backups",
+        "db snapshot/seals snapshot/reading",
+        "opening snapshot/scrubbing snapshot/sealing snapshot/backups",
         "dense_copy snapshot/restoring",
         "public compact_file snapshot/__init__ surgery printing",
         "__init__",
@@ -80,13 +80,15 @@ DOORS = {
     "ctypes": "",
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
-    "os": "boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/surgery boltpy/printing"
+    "os": "boltpy/files boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/surgery"
+    " boltpy/printing"
     " boltpy/cli/compacting boltpy/cli/bench boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring"
     " boltpy/cli/opening engine/cli/output",
-    "struct": "boltpy/snapshot/stream boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
+    "struct": "boltpy/snapshot/seals boltpy/snapshot/stream boltpy/format boltpy/hot/native boltpy/hot/native_read"
+    " boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     # These load late what not everybody needs; what they load stands in one place.
-    "importlib": "boltpy/__init__ boltpy/cli/table",
+    "importlib": "boltpy/opening boltpy/__init__ boltpy/cli/table",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
 ENVIRONMENT_READERS = "boltpy/hot/__init__ engine/cli/output"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import boltpy
 from boltpy import snapshot
@@ -76,6 +77,6 @@ def assert_sound(path: Path, model: BucketModel) -> None:
         assert_holds(tx, model)
 
 
-def open_small(path: Path, **options: bool) -> boltpy.DB:
+def open_small(path: Path, **options: Any) -> boltpy.DB:
     """A database with small pages, whose commits need no disk."""
     return boltpy.open(path, page_size=PAGE_SIZE, no_sync=True, **options)
