@@ -9,9 +9,15 @@ from contextlib import suppress
 from ..compact_file import compact_file
 from ..errors import BoltError
 from ..printing import Printer
+<<<<<<< HEAD
 from .command import JSON, TIMEOUT, Arguments, Command, Flag
 from .opening import lock_wait, reading, require_file
 from .progress import Progress, is_shown
+=======
+from .command import JSON, LIVE, TIMEOUT, Arguments, Command, Flag
+from .opening import lock_wait, readable
+from .progress import Progress
+>>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
 
 _OUTPUT = Flag(
     "output",
@@ -36,16 +42,21 @@ def _items(arguments: Arguments) -> int:
 
 
 def _compact(arguments: Arguments, out: Printer) -> int:
+<<<<<<< HEAD
     require_file(arguments.file)
     before = os.path.getsize(arguments.file)
     with Progress("compact", _items(arguments) if is_shown() else 0) as progress:
+=======
+    with readable(arguments) as path, Progress("compact") as progress:
+        before = os.path.getsize(path)
+>>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
         compact_file(
-            arguments.file,
+            path,
             arguments.output,
             lock_wait(arguments.timeout),
             tx_max_size=max(arguments.tx_max_size, 0),
             sync=not arguments.no_sync,
-            progress=progress.at,
+            progress=lambda done: progress.share(done, before),
         )
     after = os.path.getsize(arguments.output)
     if arguments.json:
@@ -63,7 +74,7 @@ COMMANDS = (
         words=(("FILE", "the database file"),),
         least=1,
         most=None,
-        flags=(_OUTPUT, _TX_MAX_SIZE, _NO_SYNC, JSON, TIMEOUT),
+        flags=(_OUTPUT, _TX_MAX_SIZE, _NO_SYNC, JSON, TIMEOUT, LIVE),
         details=(
             "bolt never gives free pages back to the system. This makes a dense copy, with the permissions of the "
             "source less the umask. It is made beside its place and renamed, so it is there as a whole or not at all.",
