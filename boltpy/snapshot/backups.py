@@ -112,21 +112,23 @@ def _write_pages(
     """Write the pages that the index of the earlier backup has not, and return the index of this state."""
     page_size, step = header.meta.page_size, pages_in_a_frame(header.meta.page_size)
     index = array("Q", bytes(8 * header.meta.hwm))
-    base = base + array("Q", bytes(8 * max(len(index) - len(base), 0)))
+    before = base + array("Q", bytes(8 * max(len(index) - len(base), 0)))
     waiting, their_prints = array("Q"), array("Q")
     for start in range(0, len(pgids), step):
         part = pgids[start : start + step]
         prints = fingerprints(view, page_size, part)
         for pgid, now in zip(part, prints, strict=True):
             index[pgid] = now
-            if base[pgid] != now:
-                waiting.append(pgid)
-                their_prints.append(now)
+        if base:
+            changed = [i for i, pgid in enumerate(part) if before[pgid] != prints[i]]
+            part, prints = array("Q", [part[i] for i in changed]), array("Q", [prints[i] for i in changed])
+        waiting += part
+        their_prints += prints
         if len(waiting) >= step:
             writer.pages(waiting[:step], their_prints[:step], view)
             del waiting[:step], their_prints[:step]
         if progress:
-            progress(start + len(part), len(pgids))
+            progress(min(start + step, len(pgids)), len(pgids))
     if waiting:
         writer.pages(waiting, their_prints, view)
     return index

@@ -40,6 +40,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import pairwise
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
@@ -175,8 +176,10 @@ def numbers_of(data: bytes | memoryview) -> array[int]:
 
 def runs_upward(pgids: Sequence[Pgid]) -> list[tuple[int, int]]:
     """Return ascending pgids as runs of neighbours, each as (index of the first, index behind the last)."""
-    cuts = [i for i in range(1, len(pgids)) if pgids[i] != pgids[i - 1] + 1]
-    return list(zip([0, *cuts], [*cuts, len(pgids)], strict=True)) if pgids else []
+    if not pgids:
+        return []
+    cuts = [] if pgids[-1] - pgids[0] < len(pgids) else [i for i, (a, b) in enumerate(pairwise(pgids), 1) if b != a + 1]
+    return list(zip([0, *cuts], [*cuts, len(pgids)], strict=True))
 
 
 class Writer:
