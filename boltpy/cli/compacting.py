@@ -8,16 +8,11 @@ from contextlib import suppress
 
 from ..compact_file import compact_file
 from ..errors import BoltError
+from ..opening import open as open_db
 from ..printing import Printer
-<<<<<<< HEAD
-from .command import JSON, TIMEOUT, Arguments, Command, Flag
-from .opening import lock_wait, reading, require_file
-from .progress import Progress, is_shown
-=======
 from .command import JSON, LIVE, TIMEOUT, Arguments, Command, Flag
 from .opening import lock_wait, readable
-from .progress import Progress
->>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
+from .progress import Progress, is_shown
 
 _OUTPUT = Flag(
     "output",
@@ -34,29 +29,27 @@ _TX_MAX_SIZE = Flag(
 _NO_SYNC = Flag("no-sync", "bool", "do not wait until the new file is on the disk", default=False)
 
 
-def _items(arguments: Arguments) -> int:
+def _items(path: str, timeout: float) -> int:
     """Return how many pairs and buckets there are to copy; 0 if nobody can say."""
-    with suppress(BoltError), reading(arguments) as tx:
+    with suppress(BoltError), open_db(path, read_only=True, timeout=timeout) as db, db.view() as tx:
         return sum(1 + bucket.stats().key_n for _, bucket in tx.buckets())
     return 0
 
 
 def _compact(arguments: Arguments, out: Printer) -> int:
-<<<<<<< HEAD
-    require_file(arguments.file)
-    before = os.path.getsize(arguments.file)
-    with Progress("compact", _items(arguments) if is_shown() else 0) as progress:
-=======
-    with readable(arguments) as path, Progress("compact") as progress:
+    timeout = lock_wait(arguments.timeout)
+    with (
+        readable(arguments) as path,
+        Progress("compact", _items(path, timeout) if is_shown() else 0) as progress,
+    ):
         before = os.path.getsize(path)
->>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
         compact_file(
             path,
             arguments.output,
-            lock_wait(arguments.timeout),
+            timeout,
             tx_max_size=max(arguments.tx_max_size, 0),
             sync=not arguments.no_sync,
-            progress=lambda done: progress.share(done, before),
+            progress=progress.at,
         )
     after = os.path.getsize(arguments.output)
     if arguments.json:

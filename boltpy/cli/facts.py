@@ -12,13 +12,8 @@ from .opening import lock_wait, require_file
 
 def _info(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
-<<<<<<< HEAD
-    with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
-        meta = file.meta
-=======
     with RawFile(arguments.file, None if arguments.live else lock_wait(arguments.timeout)) as file:
-        meta, file_size = file.meta, file.size
->>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
+        meta = file.meta
     if arguments.json:
         size = meta.hwm * meta.page_size
         # By hand: to load the module for it would be a tenth of all that is done here.

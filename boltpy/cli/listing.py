@@ -10,11 +10,7 @@ from collections.abc import Callable, Iterable
 import boltpy
 
 from ..printing import Printer
-<<<<<<< HEAD
-from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, PARSE_FORMAT, TIMEOUT, Arguments, Command, CommandError
-=======
-from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag
->>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
+from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, LIVE, PARSE_FORMAT, TIMEOUT, Arguments, Command, CommandError
 from .formats import as_json, in_format, parsed, quoted
 from .opening import bucket_at, reading
 
@@ -118,11 +114,7 @@ COMMANDS = (
         words=(FILE, BUCKETS, ("KEY", "the key in that bucket")),
         least=3,
         most=None,
-<<<<<<< HEAD
-        flags=(FORMAT, PARSE_FORMAT, JSON_BYTES, TIMEOUT),
-=======
-        flags=(FORMAT, _PARSE_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
->>>>>>> 8635fc7 (Add the commands copy, backup, verify, restore and scrub, and --live to all that read)
+        flags=(FORMAT, PARSE_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
         examples=(
             ("boltpy get app.db users ada", "its value, and the end of a line"),
             ("boltpy get app.db users --parse-format hex 616461 --format bytes", "the same key; the value as it is"),
