@@ -138,7 +138,7 @@ COMMANDS = (
         (
             ("boltpy backup -o monday.backup app.db", "a full backup"),
             ("boltpy backup --since monday.backup -o tuesday.backup app.db", "what changed since"),
-            ("boltpy backup -o - app.db | ssh elsewhere 'cat > app.backup'", "a full backup to another machine"),
+            ("boltpy backup -o - app.db", "a full backup to standard output, for instance to ssh or gzip"),
         ),
     ),
     _command(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from secrets import token_bytes
 from typing import BinaryIO
 
-from ..errors import CorruptError, DatabaseError
+from ..errors import DatabaseError
 from ..files import open_to_read, permissions
 from ..format import Pgid, Txid
 from ..storage import PathLike, path_text, replacing, same_file
@@ -92,8 +92,6 @@ def backup(tx: Tx, file: BinaryIO, *, since: PathLike | None = None, progress: P
         meta=meta,
     )
     pgids = state_pages(snapshot)
-    if meta.hwm * meta.page_size > len(snapshot.map):
-        raise CorruptError(None, f"the file ends at byte {len(snapshot.map)}, its pages at {tx.size}")
     with memoryview(snapshot.map) as view:
         writer = Writer(file, header)
         index = _write_pages(writer, view, header, pgids, base.index if base else array("Q"), progress)

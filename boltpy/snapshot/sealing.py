@@ -42,9 +42,9 @@ def seal(tx: Tx) -> Txid:
 
 def _sealed(snapshot: Snapshot) -> Seal:
     meta = snapshot.meta
+    pgids = array("Q", [0, 1]) + state_pages(snapshot)
     prints = array("Q", bytes(8 * meta.hwm))
     with memoryview(snapshot.map) as view:
-        pgids = array("Q", [0, 1]) + state_pages(snapshot)
         for pgid, stored in zip(pgids, fingerprints(view, meta.page_size, pgids), strict=True):
             prints[pgid] = stored
     return Seal(meta, prints)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 
+from ..errors import CorruptError
 from ..format import NO_FREELIST, PAGE_HEADER, Pgid
 from ..freelist import stored_ids
 from ..hot import marked
@@ -30,8 +31,11 @@ def state_pages(snapshot: Snapshot) -> array[Pgid]:
     They are found by walking the trees. A damaged freelist could call a page free that is in use.
 
     Raises:
-        CorruptError: A page breaks the format, or two trees share one.
+        CorruptError: The file ends before its high-water mark, a page breaks the format, or two trees share one.
     """
+    end = snapshot.meta.hwm * snapshot.meta.page_size
+    if end > len(snapshot.map):
+        raise CorruptError(None, f"the file ends at byte {len(snapshot.map)}, its pages at {end}")
     marks = snapshot.tree_marks()
     for pgid in freelist_pages(snapshot):
         marks[pgid // 8] |= 1 << pgid % 8
