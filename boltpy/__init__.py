@@ -20,6 +20,7 @@ __version__ = VERSION
 __all__ = [
     "DB",
     "HOT",
+    "BackupError",
     "BoltError",
     "Bucket",
     "BucketError",
@@ -28,6 +29,7 @@ __all__ = [
     "BucketNotFoundError",
     "BucketStats",
     "BucketStructure",
+    "BusyWriterError",
     "ChecksumError",
     "CorruptError",
     "Cursor",

@@ -15,8 +15,9 @@ file is brought to its length afterwards, which is the same once step 4 is done.
 
 from __future__ import annotations
 
+from array import array
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from . import hot
 from .bucket_state import BucketState
@@ -63,6 +64,13 @@ def growth(hwm: Pgid, page_size: int, file_size: int, map_size: int, options: Op
         # Growing ahead of need must not break the limit that the pages themselves respect.
         size = max(min(size, options.max_size), hwm * page_size)
     return Growth(size, map_size)
+
+
+class Sealer(Protocol):
+    """What keeps the seal of a DB that has the option `seal`."""
+
+    def committed(self, snapshot: Snapshot, taken: array[Pgid], freed: array[Pgid]) -> None:
+        """Take note of a commit that is on the disk: its state, what it took of the freelist, and what it freed."""
 
 
 class Committer:

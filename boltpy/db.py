@@ -15,7 +15,7 @@ from .batch import Batcher
 from .birth import prepare
 from .bucket_state import PlainBuckets
 from .check import Checker
-from .commit import Committer, map_size_for
+from .commit import Committer, Sealer, map_size_for
 from .errors import (
     BucketError,
     CorruptError,
@@ -73,6 +73,7 @@ class DB:
         # Set while the freelist and the meta are being changed. It stays set where an interrupt cut that off: then
         # the next transaction takes from the file what is true.
         self._in_doubt = False
+        self._sealer: Sealer | None = None
         self._stats = Stats()
         self._plain_buckets: PlainBuckets = {}
         self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
@@ -287,6 +288,8 @@ class DB:
             self._meta, self._mapping = meta, mapping
             self._in_doubt = False
         self._learn(plain)
+        if self._sealer is not None:
+            self._sealer.committed(Snapshot(mapping, meta), allocation.taken, tx._freed)
         self._log.debug("committed txid %d to %s", meta.txid, self.path)
 
     def _learn(self, plain: PlainBuckets) -> None:

@@ -118,6 +118,44 @@ class CorruptError(DatabaseError):
         self.reason = reason
 
 
+class BackupError(DatabaseError):
+    """A backup is damaged, is none, or does not belong to the others. What was to be made of it was not made.
+
+    Attributes:
+        path: The backup.
+        frame: The number of the frame at fault; 0 is the header.
+        offset: Bytes from the start of the backup to that frame.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str, frame: int, offset: int, reason: str) -> None:
+        place = f"frame {frame} at byte {offset}" if frame else "header"
+        super().__init__(f"{path}: {place}: {reason}")
+        self.path = path
+        self.frame = frame
+        self.offset = offset
+        self.reason = reason
+
+
+class BusyWriterError(DatabaseError):
+    """Another program commits so often that no copy of its file could be made between two commits.
+
+    Attributes:
+        path: The file.
+        attempts: How often it was tried.
+        patience: For how many seconds.
+    """
+
+    def __init__(self, path: str, attempts: int, patience: float) -> None:
+        super().__init__(
+            f"no consistent copy of {path}: another program committed during each of {attempts} attempts"
+            f" in {patience:g} s"
+        )
+        self.path = path
+        self.attempts = attempts
+        self.patience = patience
+
+
 class TxError(BoltError):
     """The transaction is not in a state for this call."""
 

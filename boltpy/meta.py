@@ -145,6 +145,15 @@ def newest(metas: list[Meta | BoltError]) -> Meta:
     return max(valid, key=lambda meta: meta.txid)
 
 
+def twin_pages(meta: Meta) -> list[bytes]:
+    """Return both meta pages of a copy of one state: its own, and one before it that tells the same state.
+
+    So a damaged one does no harm to the copy, which has no pages of the state before.
+    """
+    older = meta._replace(txid=max(meta.txid - 1, 0))
+    return [(meta if slot == meta.txid % 2 else older).encode(slot) for slot in (0, 1)]
+
+
 def new_database(page_size: int) -> bytes:
     """Return the four pages of a new, empty database: two metas, a freelist, an empty root bucket."""
     first = Meta(page_size, 0, root=3, sequence=0, freelist=2, hwm=4, txid=0)

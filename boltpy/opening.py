@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from importlib import import_module
 from typing import Unpack
 
 from .db import DB
@@ -48,7 +49,11 @@ def open_database(path: str, mode: int, options: Options, *, exclusive: bool = F
         try:
             storage.lock(shared=options.read_only, timeout=options.timeout)
             if options.opener is not None or storage.is_at_its_path():
-                return DB(path, storage, options)
+                db = DB(path, storage, options)
+                if options.seal:
+                    # Not at the top of this file: only those who ask for it are to load crc32c.
+                    db._sealer = import_module(".snapshot.sealing", __package__).Sealer(db)
+                return db
         except BaseException:
             storage.close()
             raise

@@ -46,6 +46,9 @@ class Options:
         alloc_size: Bytes by which a large file grows.
         statistics: Count what `DB.stats` tells.
         logger: Receives info, debug and error lines; None is silent.
+        seal: Keep the file NAME.seal, with a fingerprint of each page, up to date at each commit:
+            `boltpy.snapshot.scrub` tells by it which pages changed by themselves. Opening reads all pages if there is
+            no seal of the last commit.
         opener: Opens the file instead of `os.open`: `(path, flags, mode) -> descriptor`.
     """
 
@@ -67,6 +70,7 @@ class Options:
     alloc_size: int = 16 * 1024 * 1024
     statistics: bool = True
     logger: logging.Logger | None = None
+    seal: bool = False
     opener: Opener | None = None
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class Options:
             )
         if self.freelist_type not in ("array", "hashmap"):
             raise ValueError(f"freelist_type is {self.freelist_type!r}; it must be 'array' or 'hashmap'")
+        if self.seal and self.read_only:
+            raise ValueError("seal is kept up to date at commits; a read_only DB makes none")
         if self.logger is not None:
             _require("logger", self.logger, logging.Logger, "a logging.Logger")
         if self.opener is not None and not callable(self.opener):
@@ -124,6 +130,7 @@ class OptionChanges(TypedDict, total=False):
     alloc_size: int
     statistics: bool
     logger: logging.Logger | None
+    seal: bool
     opener: Opener | None
 
 

@@ -8,6 +8,9 @@ from .cursor import Cursor as Cursor
 from .db import DB as DB
 from .dense_copy import compact as compact
 from .errors import (
+    BackupError as BackupError,
+)
+from .errors import (
     BoltError as BoltError,
 )
 from .errors import (
@@ -21,6 +24,9 @@ from .errors import (
 )
 from .errors import (
     BucketNotFoundError as BucketNotFoundError,
+)
+from .errors import (
+    BusyWriterError as BusyWriterError,
 )
 from .errors import (
     ChecksumError as ChecksumError,

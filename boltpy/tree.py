@@ -93,8 +93,8 @@ class Snapshot:
                 for item in range(at, at + count * (ksize + vsize), ksize + vsize):
                     yield self.map[item : item + ksize], bucket_ref(self.map, item + ksize, vsize)
 
-    def free_pages(self) -> array[int]:
-        """Return, ascending, the pages below the high-water mark that no tree and no meta uses.
+    def tree_marks(self) -> bytearray:
+        """Return a bit for each page, set for the metas and for the pages of all trees; those of the freelist are not.
 
         Raises:
             CorruptError: A page breaks the format, or two trees share one.
@@ -107,6 +107,15 @@ class Snapshot:
             tree = self.tree(ref)
             hot.mark_pages(tree, marks)
             waiting.extend(nested for _, nested in self.nested_buckets(tree))
+        return marks
+
+    def free_pages(self) -> array[int]:
+        """Return, ascending, the pages below the high-water mark that no tree and no meta uses.
+
+        Raises:
+            CorruptError: As `tree_marks`.
+        """
+        marks = self.tree_marks()
         every_page = (1 << min(self.meta.hwm, len(self.map) // self.meta.page_size)) - 1
         free = every_page & ~int.from_bytes(marks, "little")
         return hot.marked(bytearray(free.to_bytes(len(marks), "little")))

@@ -267,14 +267,14 @@ class Tx:
         # Both metas tell the same state, so a damaged one does no harm to the copy.
         for slot in (0, 1):
             try:
-                _write_all(file, meta._replace(txid=max(self.id - slot, 0)).encode(slot))
+                write_all(file, meta._replace(txid=max(self.id - slot, 0)).encode(slot))
             except OSError as error:
                 error.add_note(f"meta {slot} copy")
                 raise
         with memoryview(self._snapshot.map) as view:
             for at in range(start, end, _COPY_BYTES):
                 with view[at : min(at + _COPY_BYTES, end)] as part:
-                    _write_all(file, part)
+                    write_all(file, part)
         return end
 
     def copy_file(self, path: PathLike, mode: int = 0o600) -> None:
@@ -362,7 +362,7 @@ class Tx:
         return self._root.inspect()
 
 
-def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
+def write_all(file: BinaryIO, data: bytes | memoryview) -> None:
     """Write all of `data`; an unbuffered file may take less at a time."""
     left = memoryview(data)
     while left:

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 from ..printing import Printer, ReaderLeftError, complain
-from .command import FILE, JSON, TIMEOUT, Arguments, Command, Flag
+from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, Flag
 from .opening import reading
 from .progress import Progress
 
@@ -36,7 +36,7 @@ COMMANDS = (
         words=(FILE,),
         least=1,
         most=1,
-        flags=(_FROM_PAGE, JSON, TIMEOUT),
+        flags=(_FROM_PAGE, JSON, TIMEOUT, LIVE),
         details=(
             "Looks at the freelist, at each tree, at the order of keys, and for pages that nobody owns or that two "
             "own. Prints OK, or a line for each problem and their number.",

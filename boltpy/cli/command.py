@@ -89,7 +89,7 @@ class Command(NamedTuple):
         words: (metavar, what it is) of each word behind the name.
         least: How many words there must be.
         most: How many there may be; None is any number.
-        flags: Its own flags. `--json` and `--timeout` are asked for with JSON and TIMEOUT below.
+        flags: Its own flags. `--json`, `--timeout` and `--live` are asked for with JSON, TIMEOUT and LIVE below.
         details: Paragraphs for its help.
         examples: (command line, what it does).
         codes: (exit code, when) of those that mean something special here.
@@ -127,6 +127,12 @@ TIMEOUT = Flag(
     "seconds to wait for a file that somebody has locked; 0 does not wait",
     default=0.0,
     metavar="SECONDS",
+)
+LIVE = Flag(
+    "live",
+    "bool",
+    "do without the lock: read a consistent copy of a file that another program has open for writing",
+    default=False,
 )
 FORMAT = Flag("format", "text", "how to show bytes", default="auto", metavar="FORMAT", choices=FORMATS)
 PARSE_FORMAT = Flag(

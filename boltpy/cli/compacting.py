@@ -8,9 +8,10 @@ from contextlib import suppress
 
 from ..compact_file import compact_file
 from ..errors import BoltError
+from ..opening import open as open_db
 from ..printing import Printer
-from .command import JSON, TIMEOUT, Arguments, Command, Flag
-from .opening import lock_wait, reading, require_file
+from .command import JSON, LIVE, TIMEOUT, Arguments, Command, Flag
+from .opening import lock_wait, readable
 from .progress import Progress, is_shown
 
 _OUTPUT = Flag(
@@ -28,21 +29,24 @@ _TX_MAX_SIZE = Flag(
 _NO_SYNC = Flag("no-sync", "bool", "do not wait until the new file is on the disk", default=False)
 
 
-def _items(arguments: Arguments) -> int:
+def _items(path: str, timeout: float) -> int:
     """Return how many pairs and buckets there are to copy; 0 if nobody can say."""
-    with suppress(BoltError), reading(arguments) as tx:
+    with suppress(BoltError), open_db(path, read_only=True, timeout=timeout) as db, db.view() as tx:
         return sum(1 + bucket.stats().key_n for _, bucket in tx.buckets())
     return 0
 
 
 def _compact(arguments: Arguments, out: Printer) -> int:
-    require_file(arguments.file)
-    before = os.path.getsize(arguments.file)
-    with Progress("compact", _items(arguments) if is_shown() else 0) as progress:
+    timeout = lock_wait(arguments.timeout)
+    with (
+        readable(arguments) as path,
+        Progress("compact", _items(path, timeout) if is_shown() else 0) as progress,
+    ):
+        before = os.path.getsize(path)
         compact_file(
-            arguments.file,
+            path,
             arguments.output,
-            lock_wait(arguments.timeout),
+            timeout,
             tx_max_size=max(arguments.tx_max_size, 0),
             sync=not arguments.no_sync,
             progress=progress.at,
@@ -63,7 +67,7 @@ COMMANDS = (
         words=(("FILE", "the database file"),),
         least=1,
         most=None,
-        flags=(_OUTPUT, _TX_MAX_SIZE, _NO_SYNC, JSON, TIMEOUT),
+        flags=(_OUTPUT, _TX_MAX_SIZE, _NO_SYNC, JSON, TIMEOUT, LIVE),
         details=(
             "bolt never gives free pages back to the system. This makes a dense copy, with the permissions of the "
             "source less the umask. It is made beside its place and renamed, so it is there as a whole or not at all.",

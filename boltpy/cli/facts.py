@@ -6,13 +6,13 @@ import boltpy
 
 from ..printing import Printer
 from ..raw_file import RawFile
-from .command import FILE, JSON, TIMEOUT, Arguments, Command
+from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command
 from .opening import lock_wait, require_file
 
 
 def _info(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
-    with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
+    with RawFile(arguments.file, None if arguments.live else lock_wait(arguments.timeout)) as file:
         meta = file.meta
     if arguments.json:
         size = meta.hwm * meta.page_size
@@ -31,7 +31,7 @@ COMMANDS = (
         words=(FILE,),
         least=1,
         most=1,
-        flags=(JSON, TIMEOUT),
+        flags=(JSON, TIMEOUT, LIVE),
         details=(
             "With --json also: the bytes in use (size: the high-water mark times the page size), the txid of the last "
             "commit, and which kernels run.",

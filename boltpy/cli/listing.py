@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import boltpy
 
 from ..printing import Printer
-from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, PARSE_FORMAT, TIMEOUT, Arguments, Command, CommandError
+from .command import BUCKETS, FILE, FORMAT, JSON_BYTES, LIVE, PARSE_FORMAT, TIMEOUT, Arguments, Command, CommandError
 from .formats import as_json, in_format, parsed, quoted
 from .opening import bucket_at, reading
 
@@ -90,7 +90,7 @@ COMMANDS = (
         words=(FILE,),
         least=1,
         most=1,
-        flags=(JSON_BYTES, TIMEOUT),
+        flags=(JSON_BYTES, TIMEOUT, LIVE),
         details=("One name a line, as the bytes that it is.",),
         examples=(("boltpy buckets app.db", "the names, in the order of their bytes"),),
     ),
@@ -101,7 +101,7 @@ COMMANDS = (
         words=(FILE, BUCKETS),
         least=2,
         most=None,
-        flags=(_KEYS_FORMAT, JSON_BYTES, TIMEOUT),
+        flags=(_KEYS_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
         examples=(
             ("boltpy keys app.db users", "one key a line: text where it is printable UTF-8, else hex"),
             ("boltpy keys -f hex app.db users inactive", "those of the bucket `inactive` in `users`, as hex"),
@@ -114,7 +114,7 @@ COMMANDS = (
         words=(FILE, BUCKETS, ("KEY", "the key in that bucket")),
         least=3,
         most=None,
-        flags=(FORMAT, PARSE_FORMAT, JSON_BYTES, TIMEOUT),
+        flags=(FORMAT, PARSE_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
         examples=(
             ("boltpy get app.db users ada", "its value, and the end of a line"),
             ("boltpy get app.db users --parse-format hex 616461 --format bytes", "the same key; the value as it is"),
@@ -130,6 +130,7 @@ COMMANDS = (
         flags=(
             JSON_BYTES._replace(about='keep names that are no printable UTF-8, as {"hex": "ff00"}; else they are lost'),
             TIMEOUT,
+            LIVE,
         ),
         examples=(("boltpy inspect app.db", '{"name": "root", "keyN": 0, "buckets": [...]}'),),
     ),

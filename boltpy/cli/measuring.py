@@ -11,7 +11,7 @@ from dataclasses import asdict
 from ..printing import Printer
 from ..stats import BucketStats, PageInfo
 from ..tx import Tx
-from .command import FILE, JSON, TIMEOUT, Arguments, Command, Flag
+from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, Flag
 from .opening import reading
 from .picture import print_map
 
@@ -100,7 +100,7 @@ COMMANDS = (
         words=(FILE, ("[PREFIX]", "count only buckets whose name begins so")),
         least=1,
         most=2,
-        flags=(JSON, TIMEOUT),
+        flags=(JSON, TIMEOUT, LIVE),
         details=(
             "Sizes are bytes; what is used is counted with the headers of pages. Nested buckets count with the bucket "
             "that they are in; inlined ones are small enough to be stored in its page.",
@@ -114,7 +114,7 @@ COMMANDS = (
         words=(FILE,),
         least=1,
         most=1,
-        flags=(_MAP, JSON, TIMEOUT),
+        flags=(_MAP, JSON, TIMEOUT, LIVE),
         details=(
             "ITEMS is the number of pairs, children, or free pages on the page; OVRFLW the number of further pages "
             "that belong to it, which are not listed on their own.",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import boltpy
 
 from .command import Arguments, CommandError
+from .progress import Progress
 
 _AT_ONCE = 1e-9  # seconds; for boltpy.open, 0 waits for ever
 
@@ -36,20 +38,44 @@ def _quoted(path: str) -> str:
 
 
 @contextmanager
+def readable(arguments: Arguments) -> Iterator[str]:
+    """Give the path of a file to read: the command's own, or with `--live` that of a consistent copy.
+
+    Args:
+        arguments: Of a command with the flags `--timeout` and `--live`.
+
+    Raises:
+        CommandError: There is no such file.
+        BusyWriterError: Somebody commits to it again and again.
+        BoltError, OSError: It cannot be copied.
+    """
+    require_file(arguments.file)
+    if not arguments.live:
+        yield arguments.file
+        return
+    live: Any = import_module("boltpy.live")  # few commands copy, and its imports take time
+    with Progress("copy") as progress, live.live_copy(arguments.file, progress=progress.share) as path:
+        yield path
+
+
+@contextmanager
 def reading(arguments: Arguments, **options: Any) -> Iterator[boltpy.Tx]:
     """Give a read transaction on the command's file, which nobody can change meanwhile.
 
     Args:
-        arguments: Of a command with the flag `--timeout`.
+        arguments: Of a command with the flags `--timeout` and `--live`.
         options: Of `boltpy.open`.
 
     Raises:
         CommandError: There is no such file.
-        BoltError, OSError: As `boltpy.open`.
+        BoltError, OSError: As `readable` and `boltpy.open`.
     """
-    require_file(arguments.file)
     timeout = lock_wait(arguments.timeout)
-    with boltpy.open(arguments.file, read_only=True, timeout=timeout, **options) as db, db.view() as tx:
+    with (
+        readable(arguments) as path,
+        boltpy.open(path, read_only=True, timeout=timeout, **options) as db,
+        db.view() as tx,
+    ):
         yield tx
 
 

@@ -47,6 +47,11 @@ class Progress:
         """So much more is done."""
         self.at(self._done + more)
 
+    def share(self, done: int, total: int) -> None:
+        """So much of so much is done by now."""
+        self._total = total
+        self.at(done)
+
     def at(self, done: int) -> None:
         """So much is done by now."""
         self._done = done

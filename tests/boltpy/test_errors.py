@@ -21,6 +21,8 @@ MADE = [
     boltpy.FreePagesNotLoadedError(),
     boltpy.StorageError(28, "no space left", "a.db"),
     boltpy.CorruptError(7, "reason"),
+    boltpy.BackupError("a.backup", 3, 1048, "reason"),
+    boltpy.BusyWriterError("a.db", 12, 10.0),
     boltpy.TxError("text"),
     boltpy.TxNotWritableError(),
     boltpy.TxClosedError(),

@@ -84,6 +84,12 @@ COMMANDS = [
     ["surgery freelist rebuild", "{file}", "--output", "{output}"],
     ["surgery meta update", "{file}", "--output", "{output}", "--fields", "root:3"],
     ["compact", "{file}", "--output", "{output}"],
+    ["get", "{file}", "{bucket}", "key 0100", "--live"],
+    ["copy", "{file}", "--output", "{output}"],
+    ["copy", "{file}", "--output", "{output}", "--live"],
+    ["backup", "{file}", "--output", "{output}"],
+    ["scrub", "{file}", "--seal"],
+    ["scrub", "{file}"],
 ]
 """Lines that every damaged file is tried with."""
 

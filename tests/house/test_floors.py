@@ -19,28 +19,28 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
     "boltpy": (
         "errors format checksum stats changes ownership version hot/build",
-        "storage batch open_txs salvage/pages salvage/__init__ jsonl hot/raw_page",
-        "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read",
+        "storage batch open_txs salvage/pages salvage/__init__ jsonl hot/raw_page snapshot/fingerprints",
+        "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read files",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
         "meta spans rebalance salvage/report",
         "freelist tree check birth raw_file salvage/output salvage/source",
-        "bucket_state cursor salvage/base page_items",
+        "bucket_state cursor salvage/base page_items live",
         "ranges spill census salvage/walk key_paths",
         "nesting commit salvage/recovery",
         "bucket",
         "tx",
-        "managed_tx walking difference page_map",
-        "db exporting usage sqlite_copy",
-        "opening",
-        "dense_copy importing",
-        "public compact_file surgery printing",
+        "managed_tx walking difference page_map snapshot/states snapshot/stream",
+        "db exporting usage sqlite_copy snapshot/seals snapshot/reading",
+        "opening snapshot/scrubbing snapshot/sealing snapshot/backups",
+        "dense_copy importing snapshot/restoring",
+        "public compact_file surgery printing snapshot/__init__",
         "__init__",
         "cli/command cli/progress",
         "cli/parsing cli/picture cli/formats cli/opening cli/table",
-        "cli/workloads cli/manual cli/versions cli/facts cli/listing cli/checking cli/measuring cli/raw cli/compacting"
-        " cli/surgery cli/moving cli/paths",
+        "cli/workloads cli/manual cli/versions cli/facts cli/listing cli/checking cli/measuring cli/raw"
+        " cli/compacting cli/surgery cli/moving cli/paths cli/scrubbing cli/backing_up",
         "cli/helping cli/completing cli/comparing cli/shapes cli/changing cli/bench",
         "cli/__init__",
         "__main__",
@@ -80,13 +80,15 @@ DOORS = {
     "ctypes": "",
     "fcntl": "boltpy/storage",
     "mmap": "boltpy/storage",
-    "os": "boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/surgery boltpy/printing"
+    "os": "boltpy/files boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/surgery"
+    " boltpy/printing"
     " boltpy/cli/compacting boltpy/cli/bench boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring"
     " boltpy/cli/opening engine/cli/output",
-    "struct": "boltpy/format boltpy/hot/native boltpy/hot/native_read boltpy/tree",
+    "struct": "boltpy/snapshot/seals boltpy/snapshot/stream boltpy/format boltpy/hot/native boltpy/hot/native_read"
+    " boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
-    # These two load late what not everybody needs; what they load stands in one place.
-    "importlib": "boltpy/__init__ boltpy/cli/table",
+    # These load late what not everybody needs; what they load stands in one place.
+    "importlib": "boltpy/__init__ boltpy/cli/opening boltpy/cli/table boltpy/opening",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
 ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/printing engine/cli/output"

@@ -29,7 +29,7 @@ BOLTPY = """
     Stats TxStats BucketStats BucketStructure PageInfo Info Problem
     BoltError InvariantError
     DatabaseError DatabaseNotOpenError InvalidDatabaseError VersionMismatchError ChecksumError LockTimeoutError
-    DatabaseReadOnlyError FreePagesNotLoadedError StorageError CorruptError
+    DatabaseReadOnlyError FreePagesNotLoadedError StorageError CorruptError BackupError BusyWriterError
     TxError TxNotWritableError TxClosedError TxManagedError
     BucketError BucketNotFoundError BucketExistsError BucketNameRequiredError IncompatibleValueError SameBucketError
     DifferentDatabaseError
@@ -63,6 +63,8 @@ BASES: dict[str, tuple[type[Exception], ...]] = {
     "FreePagesNotLoadedError": (boltpy.DatabaseError,),
     "StorageError": (boltpy.DatabaseError, OSError),
     "CorruptError": (boltpy.DatabaseError,),
+    "BackupError": (boltpy.DatabaseError,),
+    "BusyWriterError": (boltpy.DatabaseError,),
     "TxNotWritableError": (boltpy.TxError,),
     "TxClosedError": (boltpy.TxError,),
     "TxManagedError": (boltpy.TxError,),

@@ -205,3 +205,12 @@ class GoDB:
     def compact(self, path: Path, tx_max_size: int, **options: object) -> None:
         """Copy everything into a new database at the path with `Compact`."""
         self.peer.request("compact", db=self.name, path=str(path), tx_max_size=tx_max_size, options=options)
+
+    def churn(self, keys: int, pause: int) -> None:
+        """Begin to commit again and again, each time all keys of the bucket `churn`, with a pause in milliseconds."""
+        self.peer.request("churn", db=self.name, count=keys, milliseconds=pause)
+
+    def calm(self) -> int:
+        """End what `churn` began and return the number of commits."""
+        commits: int = self.peer.request("calm", db=self.name)["commits"]
+        return commits

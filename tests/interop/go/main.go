@@ -58,6 +58,7 @@ type request struct {
 	Items        bool        `json:"items"`
 	Milliseconds int         `json:"milliseconds"`
 	TxMaxSize    int64       `json:"tx_max_size"`
+	Count        int         `json:"count"`
 }
 
 type answer struct {

@@ -15,10 +15,16 @@ type peer struct {
 	stream *json.Encoder
 	dbs    map[string]*bolt.DB
 	txs    map[string]*bolt.Tx
+	churns map[string]*churning
 }
 
 func newPeer(stream *json.Encoder) *peer {
-	return &peer{stream: stream, dbs: map[string]*bolt.DB{}, txs: map[string]*bolt.Tx{}}
+	return &peer{
+		stream: stream,
+		dbs:    map[string]*bolt.DB{},
+		txs:    map[string]*bolt.Tx{},
+		churns: map[string]*churning{},
+	}
 }
 
 type handler func(p *peer, req *request) (any, error)
@@ -39,6 +45,8 @@ var handlers = map[string]handler{
 	"pages":    pages,
 	"copy":     copyFile,
 	"compact":  compact,
+	"churn":    churn,
+	"calm":     calm,
 }
 
 // openOptions has the names of the Python options, so that one set of options

@@ -1,0 +1,62 @@
+"""Files beside a database: made as a whole or not at all, added to, read. None of them need be a database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from .storage import FileStorage, PathLike, path_text, taking_the_place_of
+
+
+@contextmanager
+def new_file(path: PathLike, mode: int) -> Iterator[FileStorage]:
+    """Give a new file to make; when the block ends well it is synced, gets its mode and takes the place of `path`.
+
+    The mode is kept as it is, whatever the umask; until then only the owner can read the file.
+
+    Raises:
+        As `taking_the_place_of`.
+    """
+    with taking_the_place_of(path) as beside:
+        file = FileStorage(beside, mode=0o600, read_only=False, exclusive=True)
+        try:
+            yield file
+            os.chmod(beside, mode)
+            file.sync()
+        finally:
+            file.close()
+
+
+def open_to_read(path: PathLike) -> BinaryIO:
+    """Return a file that need not be a database, open to read its bytes; the caller closes it."""
+    return open(path, "rb", buffering=0)
+
+
+def permissions(path: PathLike) -> int:
+    """Return the permission bits of a file."""
+    return os.stat(path).st_mode & 0o777
+
+
+def beside(path: PathLike, suffix: str) -> str:
+    """Return the path of the file that goes with a file: the same name and a suffix. A link is followed."""
+    return os.path.realpath(path_text(path)) + suffix
+
+
+def write_at(path: str, offset: int, data: bytes) -> None:
+    """Write all of `data` into a file that is there, without waiting for the disk.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        StorageError, OSError: The system refuses; some of the bytes may be there.
+    """
+    file = FileStorage(path, mode=0, read_only=False, opener=_open_old)
+    try:
+        file.write(offset, data)
+    finally:
+        file.close()
+
+
+def _open_old(path: str, flags: int, mode: int) -> int:
+    return os.open(path, flags & ~os.O_CREAT, mode)
