@@ -18,6 +18,8 @@ from .errors import BucketError, ImportLineError, IncompatibleValueError
 from .format import MAX_KEY_SIZE, MAX_VALUE_SIZE
 from .jsonl import BucketLine, EndLine, PairLine, Path, bytes_text, parse_line, path_text, require_header
 from .opening import open as open_db
+from .opening import open_database
+from .options import Options
 from .storage import taking_the_place_of
 from .tx import Tx
 
@@ -99,7 +101,10 @@ class Import:
                 self._run(lines, _OneTx(tx), is_new=False)
             return
         # Nobody knows the new file yet: one sync at its end makes it as safe as one for each commit.
-        with taking_the_place_of(path) as beside, open_db(beside, no_sync=True) as db:
+        with (
+            taking_the_place_of(path) as beside,
+            open_database(beside, 0o600, Options(no_sync=True), exclusive=True) as db,
+        ):
             if not _is_vacant(path):  # locked by now, so it stays as it is
                 raise FileExistsError(EEXIST, "was filled by somebody else meanwhile", path)
             target = _ManyTxs(lambda: db.begin(writable=True))

@@ -66,7 +66,7 @@ class SqliteCopy:
         After an error the place is as it was.
         """
         with taking_the_place_of(path) as beside:
-            FileStorage(beside, mode=mode, read_only=False).close()  # SQLite would not ask for the mode
+            FileStorage(beside, mode=mode, read_only=False, exclusive=True).close()  # SQLite would not ask for the mode
             try:
                 with closing(sqlite3.connect(beside, isolation_level=None)) as db:
                     db.executescript(_TABLES)
