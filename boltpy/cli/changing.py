@@ -12,7 +12,7 @@ import boltpy
 
 from ..format import MAX_VALUE_SIZE
 from ..printing import Printer
-from .command import BUCKETS, FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .command import BUCKETS, FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
 from .formats import parsed
 from .opening import lock_wait, reading, require_file
 from .paths import NAMES_FORMAT, bucket_of, names, shown_path
@@ -137,6 +137,8 @@ def _seq(arguments: Arguments, out: Printer) -> int:
     if arguments.next and arguments.set is not None:
         raise UsageError("--set and --next exclude each other")
     if arguments.next or arguments.set is not None:
+        if arguments.live:
+            raise UsageError("--live is for reading; --set and --next change the file itself")
         with _changing(arguments) as tx:
             bucket = bucket_of(tx, path)
             if arguments.next:
@@ -224,7 +226,7 @@ COMMANDS = (
         words=(FILE, ("[BUCKET...]", "the path of names to the bucket; without one, the root bucket")),
         least=1,
         most=None,
-        flags=(_SET, _NEXT, NAMES_FORMAT, JSON, TIMEOUT),
+        flags=(_SET, _NEXT, NAMES_FORMAT, JSON, TIMEOUT, LIVE),
         examples=(("boltpy seq app.db users --set 100", "100"), ("boltpy seq app.db users --next", "101")),
     ),
 )

@@ -20,7 +20,7 @@ from ..salvage.report import Report
 from ..salvage.source import DamagedFile
 from ..sqlite_copy import SqliteCopy
 from ..storage import replacing
-from .command import FILE, JSON, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
 from .opening import lock_wait, reading, require_file
 from .progress import Progress
 
@@ -168,7 +168,7 @@ COMMANDS = (
         words=(FILE,),
         least=1,
         most=1,
-        flags=(_OUTPUT, _SQLITE, JSON._replace(about="print the numbers of buckets and pairs as JSON"), TIMEOUT),
+        flags=(_OUTPUT, _SQLITE, JSON._replace(about="print the numbers of buckets and pairs as JSON"), TIMEOUT, LIVE),
         details=(
             "Nothing is lost: any bytes, nested and empty buckets, sequences. `import` makes the same of it. The form "
             "is described in docs/cli.md. OUT gets the permissions of FILE, less the umask; it is made beside its "

@@ -9,7 +9,7 @@ import boltpy
 
 from ..printing import Printer
 from ..usage import BucketUsage, Counts, FileUsage, Room, bucket_usages, counts, file_usage
-from .command import FILE, JSON_BYTES, TIMEOUT, Arguments, Command, Flag
+from .command import FILE, JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, Flag
 from .formats import as_json, quoted, shown
 from .opening import reading
 from .paths import NAMES_FORMAT, bucket_of, names, shown_path
@@ -148,7 +148,13 @@ COMMANDS = (
         words=(FILE, _PATH),
         least=1,
         most=None,
-        flags=(_DEPTH, NAMES_FORMAT, JSON_BYTES._replace(about="print a JSON object a line for each bucket"), TIMEOUT),
+        flags=(
+            _DEPTH,
+            NAMES_FORMAT,
+            JSON_BYTES._replace(about="print a JSON object a line for each bucket"),
+            TIMEOUT,
+            LIVE,
+        ),
         examples=(("boltpy tree app.db -d 1", "the top-level buckets"),),
     ),
     Command(
@@ -164,6 +170,7 @@ COMMANDS = (
             NAMES_FORMAT,
             JSON_BYTES._replace(about="print a JSON object a line for each bucket, and one for the file"),
             TIMEOUT,
+            LIVE,
         ),
         details=(
             "ALLOCATED is the bytes of whole pages, USED the bytes in them that hold something. An inline bucket is "
