@@ -8,9 +8,9 @@ import boltpy
 
 from ..difference import BucketDifference, Difference, PairDifference, differences
 from ..printing import Printer
-from .command import JSON_BYTES, TIMEOUT, Arguments, Command, Flag
+from .command import JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, Flag
 from .formats import as_json, quoted
-from .opening import lock_wait, require_file
+from .opening import lock_wait, readable
 from .paths import shown_path
 
 _BRIEF = Flag("brief", "bool", "tell only whether they differ", default=False, short="q")
@@ -18,14 +18,14 @@ _SHOWN_BYTES = 200
 
 
 def _diff(arguments: Arguments, out: Printer) -> int:
-    for path in arguments.words:
-        require_file(path)
     timeout = lock_wait(arguments.timeout)
     left, right = arguments.words
     found = 0
     with (
-        boltpy.open(left, read_only=True, timeout=timeout) as a,
-        boltpy.open(right, read_only=True, timeout=timeout) as b,
+        readable(arguments, left) as left_path,
+        readable(arguments, right) as right_path,
+        boltpy.open(left_path, read_only=True, timeout=timeout) as a,
+        boltpy.open(right_path, read_only=True, timeout=timeout) as b,
         a.view() as before,
         b.view() as after,
     ):
@@ -86,6 +86,7 @@ COMMANDS = (
             _BRIEF,
             JSON_BYTES._replace(about="print a JSON object a line for each difference: its values in `a` and `b`"),
             TIMEOUT,
+            LIVE,
         ),
         details=(
             "A line with - is in A only, one with + in B only. A pair whose values differ, and a bucket whose "

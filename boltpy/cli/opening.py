@@ -38,23 +38,25 @@ def _quoted(path: str) -> str:
 
 
 @contextmanager
-def readable(arguments: Arguments) -> Iterator[str]:
+def readable(arguments: Arguments, file: str | None = None) -> Iterator[str]:
     """Give the path of a file to read: the command's own, or with `--live` that of a consistent copy.
 
     Args:
         arguments: Of a command with the flags `--timeout` and `--live`.
+        file: Another file than the command's first.
 
     Raises:
         CommandError: There is no such file.
         BusyWriterError: Somebody commits to it again and again.
         BoltError, OSError: It cannot be copied.
     """
-    require_file(arguments.file)
+    file = arguments.file if file is None else file
+    require_file(file)
     if not arguments.live:
-        yield arguments.file
+        yield file
         return
     live: Any = import_module("boltpy.live")  # few commands copy, and its imports take time
-    with Progress("copy") as progress, live.live_copy(arguments.file, progress=progress.share) as path:
+    with Progress("copy") as progress, live.live_copy(file, progress=progress.share) as path:
         yield path
 
 

@@ -175,3 +175,16 @@ def test_a_terminal_sees_how_far_a_long_command_is(tmp_path: Path) -> None:
     assert seen.rstrip().endswith("2 buckets, 120000 pairs")
     assert "import: [" in in_a_terminal("import", tmp_path / "new.db", "-i", tmp_path / "lines")
     assert "recover: [" in in_a_terminal("recover", source, "-o", tmp_path / "recovered")
+
+
+@pytest.mark.parametrize("line", ["tree {}", "du {}", "seq {}", "export {}", "diff {} {}", "pages --map {}"])
+def test_a_file_that_somebody_writes_to_is_read_from_a_copy(path: Path, line: str) -> None:
+    expected = printed(*line.format(path, path).split())
+    with boltpy.open(path):
+        assert run(*line.format(path, path).split()).returncode in (1, 2)
+        told = printed(*line.format(path, path).split(), "--live")
+        assert told.splitlines()[:3] == expected.splitlines()[:3]
+
+
+def test_what_changes_a_file_takes_no_copy_of_it(path: Path) -> None:
+    assert run("seq", path, "--next", "--live").returncode == 2
