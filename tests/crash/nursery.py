@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 import boltpy
+from boltpy import DB  # noqa: F401  loads the database here, once, and not in each child that has a moment to live
 from tests.crash.workload import change
 from tests.models import BucketModel, read_all
 
