@@ -123,12 +123,13 @@ class Committer:
         root_page, sequence = (old.root, old.sequence) if value is None else BUCKET_HEADER.unpack_from(value)
         self._free_old_freelist(snapshot, root)
         tx._freed = descending(tx._freed)
+        allocation.waiting = freelist.with_freed(tx._freed)
         freelist_page = NO_FREELIST
         if not self._options.no_freelist_sync:
             # One page more than needed where the ids fill the last one: bbolt's formula, kept for equal files.
             count = freelist.stored_bytes(len(tx._freed)) // self._page_size + 1
             freelist_page = allocation.allocate(count)
-            self._merger.put(freelist_page, freelist.encode(freelist_page, count, self._page_size, tx._freed))
+            self._merger.put(freelist_page, freelist.encode(freelist_page, count, self._page_size, allocation.waiting))
             stats.page_count += count
             stats.page_alloc += count * self._page_size
         self._merger.flush()

@@ -199,7 +199,7 @@ class DB:
         self._meta = newest(both_metas(self._mapping.map, self._page_size))
         freelist = Freelist(self.options.freelist_type, array("Q"))
         # Since when each page is free is not known any more: readers of an earlier state may see all of them.
-        freelist.pending[self._meta.txid - 1] = self._free_pages()
+        freelist.pending[self._meta.txid - 1] = freelist.waiting = self._free_pages()
         self._freelist = freelist
         self._plain_buckets.clear()
         self._in_doubt = False
@@ -301,9 +301,7 @@ class DB:
         self._plain_buckets |= plain
 
     def _check_strictly(self, snapshot: Snapshot, freelist: Freelist, freed: array[int]) -> None:
-        free = [*freelist.spans.ids(), *freed]
-        for ids in freelist.pending.values():
-            free.extend(ids)
+        free = [*freelist.spans.ids(), *freelist.waiting, *freed]
         problems = [str(problem) for problem in Checker(snapshot.pages, snapshot.meta, free).everything()]
         if problems:
             raise CorruptError(None, "strict mode found, nothing was committed: " + "; ".join(problems[:20]))
@@ -345,7 +343,7 @@ class DB:
             return Stats()
         with self._txs.lock:
             freelist = self._freelist
-            free, pending = (len(freelist.spans), freelist.pending_count) if freelist else (0, 0)
+            free, pending = (len(freelist.spans), len(freelist.waiting)) if freelist else (0, 0)
             return Stats(
                 free_page_n=free,
                 pending_page_n=pending,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import chain, pairwise
+from itertools import chain, takewhile
 
 from .errors import CorruptError, MaxSizeReachedError
 from .format import FREELIST, FREELIST_COUNT_OVERFLOW, HEADER_SIZE, PAGE_HEADER, PGID, Pgid, Txid
@@ -31,15 +32,13 @@ class Freelist:
         """Start with the descending ids in `free`."""
         self.spans = new_spans(freelist_type)
         self.spans.add(free)
-        self.pending: dict[Txid, array[int]] = {}  # descending ids
-        # Which pages a transaction took from the freelist. Kept only while readers are open: a page that was
-        # taken and freed between two readers is seen by neither and need not wait for the older one.
-        self._taken: dict[Txid, array[int]] = {}
-
-    @property
-    def pending_count(self) -> int:
-        """Pages that are pending."""
-        return sum(map(len, self.pending.values()))
+        self.pending: dict[Txid, array[int]] = {}  # by what freed them, the oldest first; descending ids
+        self.waiting = array("Q")  # all that are pending, descending
+        # Which transaction took a page from the freelist. Kept only while readers are open: a page that was taken and
+        # freed between two readers is seen by neither and need not wait for the older one.
+        self._taken_by: dict[Pgid, Txid] = {}
+        self._readers: set[Txid] = set()
+        self._looked_to: Txid = 0  # what this transaction and those before it freed is seen by one of _readers
 
     def release(self, readers: list[Txid]) -> None:
         """Free the pending pages that no reader can see.
@@ -48,40 +47,60 @@ class Freelist:
             readers: The txids of all open readers, ascending.
         """
         oldest = readers[0] if readers else _NEVER
-        for txid in [t for t in self.pending if t < oldest]:
-            self.spans.add(self.pending.pop(txid))
-        self._taken = {t: ids for t, ids in self._taken.items() if t > oldest} if readers else {}
-        for before, behind in pairwise([*readers, _NEVER]):
-            self._release_between(before + 1, behind - 1)
-
-    def _release_between(self, begin: Txid, end: Txid) -> None:
-        taken: set[Pgid] = set()
-        for txid, ids in self._taken.items():
-            if begin <= txid <= end:
-                taken.update(ids)
-        if not taken:
+        released: list[array[int]] = []
+        while self.pending and (txid := next(iter(self.pending))) < oldest:
+            released.append(self.pending.pop(txid))
+        if not readers:
+            self._taken_by = {}
+        elif self._taken_by:
+            released += self._seen_by_none(readers)
+        if not released:
             return
-        for txid in [t for t in self.pending if begin <= t <= end]:
-            ids = self.pending[txid]
-            unseen = [pgid for pgid in ids if pgid in taken]
+        ids = descending(chain(*released))
+        self.spans.add(ids)
+        if self.pending:
+            free = set(ids)
+            self.waiting = array("Q", [pgid for pgid in self.waiting if pgid not in free])
+        else:
+            self.waiting = array("Q")
+
+    def _seen_by_none(self, readers: list[Txid]) -> list[array[int]]:
+        """Take from the pending pages those that came and went between two readers."""
+        now = set(readers)
+        # What an open reader sees needs no second look.
+        looked_to = self._looked_to if self._readers <= now else 0
+        self._readers, self._looked_to = now, next(reversed(self.pending), 0)
+        taken_by = self._taken_by.get
+        found = []
+        for txid in list(takewhile(looked_to.__lt__, reversed(self.pending))):
+            ids, last = self.pending[txid], readers[bisect_right(readers, txid) - 1]
+            unseen = array("Q", [pgid for pgid in ids if taken_by(pgid, 0) > last])
             if unseen:
-                self.spans.add(array("Q", unseen))
-                self.pending[txid] = array("Q", (pgid for pgid in ids if pgid not in taken))
+                found.append(unseen)
+                self.pending[txid] = array("Q", [pgid for pgid in ids if taken_by(pgid, 0) <= last])
+                for pgid in unseen:
+                    del self._taken_by[pgid]
+        return found
+
+    def with_freed(self, freed: array[int]) -> array[int]:
+        """Return the pending pages, and those in `freed`, descending as both.
+
+        Raises:
+            CorruptError: A page of one is in the other too.
+        """
+        return merge_ids(self.waiting, freed) if self.waiting else freed
 
     def stored_bytes(self, extra: int = 0) -> int:
         """Return the bytes of the freelist page if `extra` more ids were in it, header included."""
-        count = len(self.spans) + self.pending_count + extra
+        count = len(self.spans) + len(self.waiting) + extra
         return HEADER_SIZE + PGID.size * (count + (count >= FREELIST_COUNT_OVERFLOW))
 
-    def encode(self, pgid: Pgid, page_count: int, page_size: int, freed: array[int]) -> bytes:
-        """Return the freelist page: all free and pending ids and those in `freed`, which are descending; all ascending.
+    def encode(self, pgid: Pgid, page_count: int, page_size: int, waiting: array[int]) -> bytes:
+        """Return the freelist page: all free ids and those in `waiting`, which are descending; all ascending.
 
         Raises:
             CorruptError: A page is in there twice.
         """
-        waiting = freed
-        if self.pending:
-            waiting = descending(chain(freed, *self.pending.values()))
         free = self.spans.ids()
         stored = store_ids(free, waiting)
         count = len(free) + len(waiting)
@@ -91,11 +110,12 @@ class Freelist:
         return b"".join([header, length, stored, bytes(page_count * page_size - size)])
 
     def committed(self, txid: Txid, freed: array[int], allocation: Allocation, *, readers_open: bool) -> None:
-        """Take note of what a commit freed, descending ids, and of what it took."""
+        """Take note of what a commit freed, descending ids, and of what it took and let wait."""
         if freed:
             self.pending[txid] = freed
-        if readers_open and allocation.taken:
-            self._taken[txid] = allocation.taken
+            self.waiting = allocation.waiting
+        if readers_open:
+            self._taken_by.update(dict.fromkeys(allocation.taken, txid))
 
     def undo(self, allocation: Allocation) -> None:
         """Give back what a failed commit took. An interrupt may have left a page noted and yet in its place."""
@@ -111,6 +131,7 @@ class Allocation:
         self._page_size = page_size
         self._max_size = max_size
         self.taken = array("Q")
+        self.waiting = freelist.waiting  # what is pending after the commit
         self.hwm = hwm
         self._limit = max_size // page_size if max_size else 2**63
         self.hwm_limit = self._limit if self._spans.direct else 0

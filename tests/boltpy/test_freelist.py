@@ -31,13 +31,21 @@ def pending_ids(freelist: Freelist) -> dict[int, list[int]]:
     return {txid: list(ids) for txid, ids in freelist.pending.items() if len(ids)}
 
 
+def commit(
+    freelist: Freelist, txid: int, freed: Iterable[int], allocation: Allocation, *, readers_open: bool = True
+) -> None:
+    ids = descending(freed)
+    allocation.waiting = freelist.with_freed(ids)
+    freelist.committed(txid, ids, allocation, readers_open=readers_open)
+
+
 def run_tx(
     freelist: Freelist, txid: int, *, take: int = 0, freed: Iterable[int] = (), readers_open: bool = True
 ) -> list[int]:
     """Commit a transaction that takes single pages and frees some; the pages it took."""
     allocation = Allocation(freelist, 1000, 4096, 0)
     taken = [allocation.allocate(1) for _ in range(take)]
-    freelist.committed(txid, array("Q", freed), allocation, readers_open=readers_open)
+    commit(freelist, txid, freed, allocation, readers_open=readers_open)
     return taken
 
 
@@ -50,16 +58,16 @@ def test_freed_pages_are_pending_under_their_transaction(freelist_type: str) -> 
     run_tx(freelist, 100, freed=[12])
     run_tx(freelist, 101, freed=[14, 13, 15, 16])
     run_tx(freelist, 102)
-    assert pending_ids(freelist) == {100: [12], 101: [14, 13, 15, 16]}
-    assert freelist.pending_count == 5
+    assert pending_ids(freelist) == {100: [12], 101: [16, 15, 14, 13]}
+    assert len(freelist.waiting) == 5
     assert free_ids(freelist) == [30]
 
 
 @each_type
 def test_pages_turn_free_when_no_reader_can_see_them(freelist_type: str) -> None:
     freelist = freelist_of(freelist_type)
-    for txid, pgid in ((100, 12), (100, 13), (102, 39), (103, 9)):
-        freelist.pending.setdefault(txid, array("Q")).append(pgid)
+    for txid, freed in ((100, [12, 13]), (102, [39]), (103, [9])):
+        run_tx(freelist, txid, freed=freed)
     freelist.release([100])
     assert free_ids(freelist) == []
     freelist.release([101, 101, 300])
@@ -68,7 +76,7 @@ def test_pages_turn_free_when_no_reader_can_see_them(freelist_type: str) -> None
     assert free_ids(freelist) == [12, 13, 39]
     freelist.release([])
     assert free_ids(freelist) == [9, 12, 13, 39]
-    assert freelist.pending_count == 0
+    assert len(freelist.waiting) == 0
 
 
 @each_type
@@ -121,10 +129,10 @@ def test_pages_that_no_reader_saw_do_not_wait_for_the_oldest(freelist_type: str,
     for txid in sorted({*taken, *freed} - {0}):
         allocation = Allocation(freelist, 1000, 4096, 0)
         allocation.taken.extend(taken.get(txid, []))
-        freelist.committed(txid, array("Q", freed.get(txid, [])), allocation, readers_open=True)
+        commit(freelist, txid, freed.get(txid, []), allocation)
     freelist.release(readers)
     assert free_ids(freelist) == expected
-    assert freelist.pending_count == sum(count for _, count, _, _ in pages) - len(expected)
+    assert len(freelist.waiting) == sum(count for _, count, _, _ in pages) - len(expected)
     freelist.release([])
     assert free_ids(freelist) == sorted(pgid for ids in freed.values() for pgid in ids)
 
@@ -211,7 +219,7 @@ def test_free_pending_and_just_freed_pages_are_stored_in_ascending_order(freelis
     freelist = freelist_of(freelist_type, [12, 39])
     run_tx(freelist, 100, freed=[28, 11])
     run_tx(freelist, 101, freed=[3])
-    raw = freelist.encode(7, 1, 4096, array("Q", [50, 2]))
+    raw = freelist.encode(7, 1, 4096, freelist.with_freed(array("Q", [50, 2])))
     ids = [2, 3, 11, 12, 28, 39, 50]
     assert raw == (HEADER.pack(7, FREELIST_PAGE, 7, 0) + struct.pack("<7Q", *ids)).ljust(4096, b"\0")
     assert freelist.stored_bytes(2) == 16 + 7 * 8
@@ -226,7 +234,7 @@ def test_freeing_a_page_twice_is_found_before_it_is_stored(freelist_type: str, w
     run_tx(freelist, 5, freed=[13])
     freed = {"free": [12], "pending": [13], "freed twice": [14, 14]}[where]
     with pytest.raises(CorruptError, match="already freed") as caught:
-        freelist.encode(7, 1, 4096, array("Q", freed))
+        freelist.encode(7, 1, 4096, freelist.with_freed(array("Q", freed)))
     assert caught.value.pgid == freed[0]
     assert (free_ids(freelist), pending_ids(freelist)) == ([12], {5: [13]})
 
@@ -240,7 +248,7 @@ def test_any_number_of_pages_is_stored_and_read_by_both_types(count: int) -> Non
         run_tx(freelist, 9, freed=ids[count // 2 :])
         size = freelist.stored_bytes()
         pages = size // 4096 + 1
-        images.append(freelist.encode(2, pages, 4096, NOTHING))
+        images.append(freelist.encode(2, pages, 4096, freelist.waiting))
         assert len(images[-1]) == pages * 4096
     assert images[0] == images[1]
     assert images[0].rstrip(b"\0")[16:] == images[0][16:size].rstrip(b"\0")
@@ -326,3 +334,36 @@ def test_any_freelist_page_is_a_sorted_list_of_free_pages_or_corrupt(
         assert list(found) == sorted(set(found), reverse=True)
         assert all(2 <= pgid < hwm for pgid in found)
         assert len(found) == count or list(found) == sorted(ids, reverse=True) or count == 0xFFFF
+
+
+@each_type
+@pytest.mark.parametrize("seed", range(8))
+def test_pages_wait_for_those_who_see_them_and_for_nobody_else(freelist_type: str, seed: int) -> None:
+    rng = random.Random(seed)
+    freelist = freelist_of(freelist_type)
+    used = dict.fromkeys(range(10, 40), 0)  # pages, and which transaction took them
+    waiting: dict[int, tuple[int, int]] = {}  # pages, which transaction took them, and which freed them
+    readers: list[int] = []
+    hwm = 40
+    for txid in range(1, 400):
+        if readers and rng.random() < 0.5:
+            readers.remove(rng.choice(readers))
+        freelist.release(sorted(readers))
+        waiting = {
+            pgid: (taken, freed)
+            for pgid, (taken, freed) in waiting.items()
+            if any(taken <= reader <= freed for reader in readers)
+        }
+        assert list(freelist.waiting) == sorted(waiting, reverse=True)
+        assert sorted(pgid for ids in freelist.pending.values() for pgid in ids) == sorted(waiting)
+        assert not {*free_ids(freelist)} & {*waiting, *used}
+        allocation = Allocation(freelist, hwm, 4096, 0)
+        new = [allocation.allocate(1) for _ in range(rng.randrange(6))]
+        freed_now = rng.sample(sorted(used), min(len(used), rng.randrange(6)))
+        commit(freelist, txid, freed_now, allocation, readers_open=bool(readers))
+        waiting |= {pgid: (used.pop(pgid), txid) for pgid in freed_now}
+        # Pages behind the last one, and those that were taken while nobody read, are not remembered.
+        used |= {pgid: txid if readers and pgid < hwm else 0 for pgid in new}
+        hwm = allocation.hwm
+        if rng.random() < 0.4:
+            readers.append(txid)
