@@ -45,9 +45,15 @@ class Checker:
     """One check of one snapshot."""
 
     def __init__(
-        self, pages: Source, meta: Meta, free: Sequence[Pgid], progress: Callable[[int], object] | None = None
+        self,
+        pages: Source,
+        meta: Meta,
+        free: Sequence[Pgid],
+        progress: Callable[[int], object] | None = None,
+        show_key: Callable[[bytes], str] = bytes.hex,
     ) -> None:
         """Check the pages of `meta`; `free` are all free and pending pages, `progress` hears how many were reached."""
+        self._show_key = show_key
         self._pages = pages
         self._progress = progress
         self._meta = meta
@@ -151,8 +157,8 @@ class Checker:
         pgid: Pgid,
         shown: str,
     ) -> None:
-        what = f"key[{i}]=(hex){key.hex()} on {kind} page({pgid}) needs to be"
-        before = previous.hex() if previous is not None else ""
+        what = f"key[{i}]=(hex){self._show_key(key)} on {kind} page({pgid}) needs to be"
+        before = self._show_key(previous) if previous is not None else ""
         if previous is not None and i == 0 and previous > key:
             problems.append(Problem(f"the first {what} >= the key in the ancestor ({before}). Stack: {shown}", pgid))
         if previous is not None and i > 0 and previous >= key:

@@ -91,6 +91,11 @@ class RawFile:
         """Bytes of the file."""
         return self._file.size()
 
+    @property
+    def pages_there(self) -> int:
+        """How many whole pages the file has, whatever its meta says."""
+        return self.size // self.page_size
+
     def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes; fewer at the end of the file."""
         return self._file.read(offset, count)

@@ -62,7 +62,7 @@ def operate(file: RawFile, output: str, patches: Patches) -> None:
         patches: What to change.
 
     Raises:
-        FileExistsError: There is a file.
+        SurgeryError: There is a file.
         OSError: The system refuses; there is no output then.
     """
     require_vacant(output)

@@ -321,13 +321,17 @@ class Tx:
         return PageInfo(pgid, "free" if pgid in self._free else kind, count, overflow)
 
     def check(
-        self, from_page: Pgid | None = None, progress: Callable[[int], object] | None = None
+        self,
+        from_page: Pgid | None = None,
+        progress: Callable[[int], object] | None = None,
+        show_key: Callable[[bytes], str] = bytes.hex,
     ) -> Iterator[Problem]:
         """Check the database as last committed and yield what is wrong; nothing if all is well.
 
         Args:
             from_page: Check only the tree below this page.
             progress: Called with the number of pages that were reached, once for each page of a tree.
+            show_key: How keys stand in problems (bbolt's KVStringer).
         """
         self._require_open()
         meta, free = self._meta, array("Q")
@@ -338,13 +342,13 @@ class Tx:
                 return
             with suppress(CorruptError):  # a check of the whole file tells
                 free = self._free_now()
-            yield from Checker(self._snapshot.pages, meta, free, progress).below(from_page)
+            yield from Checker(self._snapshot.pages, meta, free, progress, show_key).below(from_page)
             return
         try:
             free = self._free_now()
         except CorruptError as error:
             yield Problem(str(error), error.pgid)
-        yield from Checker(self._snapshot.pages, meta, free, progress).everything()
+        yield from Checker(self._snapshot.pages, meta, free, progress, show_key).everything()
 
     def _free_now(self) -> array[int]:
         """Return the pages that are free as this transaction sees the file."""

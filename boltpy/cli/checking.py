@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from ..printing import Printer, ReaderLeftError, complain
 from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, Flag
+from .formats import shown
 from .opening import reading
 from .progress import Progress
 
@@ -17,7 +18,7 @@ _FROM_PAGE = Flag(
 
 def _check(arguments: Arguments, out: Printer) -> int:
     with reading(arguments) as tx, Progress("check", tx.size // tx.db.info().page_size) as progress:
-        problems = [str(problem) for problem in tx.check(arguments.from_page or None, progress.at)]
+        problems = [str(problem) for problem in tx.check(arguments.from_page or None, progress.at, shown)]
     # Problems are problems, whether somebody reads them to their end or not.
     with suppress(ReaderLeftError):
         if arguments.json:

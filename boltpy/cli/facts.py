@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import boltpy
 
+from ..errors import InvalidDatabaseError
 from ..printing import Printer
 from ..raw_file import RawFile
 from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command
@@ -14,6 +15,8 @@ def _info(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
     with RawFile(arguments.file, None if arguments.live else lock_wait(arguments.timeout)) as file:
         meta = file.meta
+        if file.size < 2 * meta.page_size:
+            raise InvalidDatabaseError(f"invalid database: {file.path} has {file.size} bytes, less than two pages")
     if arguments.json:
         size = meta.hwm * meta.page_size
         # By hand: to load the module for it would be a tenth of all that is done here.

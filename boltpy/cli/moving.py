@@ -152,8 +152,12 @@ def _report(report: Report) -> Iterator[str]:
     ):
         if count:
             yield f"{count:>11,} {text}"
-    if report.faults and report.meta is not None and report.metas[1 - report.meta].startswith("txid"):
-        yield f"the other meta is valid too: --meta {1 - report.meta} gives its commit"
+    if report.faults and report.meta is not None:
+        other = 1 - report.meta
+        if report.metas[other].startswith("txid"):
+            yield f"the other meta is valid too: --meta {other} gives its commit"
+        else:
+            yield f"the other meta is damaged, and was perhaps the newer one: --meta {other} looks for what it led to"
     yield "nothing is wrong" if report.is_whole else f"{report.faults:,} faults"
     yield from (f"  {text}" for text in report.texts[:_COUNTS_FAULTS])
     if report.faults > _COUNTS_FAULTS:

@@ -54,16 +54,20 @@ def _page(arguments: Arguments, out: Printer) -> int:
                 else:
                     # bbolt's own spelling; programs may look for it
                     out.line(f"Prining page {pgid} failed: {reason}. Continuing...")
+        cut = f"the file ends before page {file.pages_there}, its pages at {file.meta.hwm}"
+        is_cut = arguments.all and file.pages_there < file.meta.hwm
     if arguments.json:
         out.line(json.dumps(shown))
     out.flush()
+    if is_cut:
+        return complain(cut)
     return complain(f"{failed} of the pages could not be printed") if failed else 0
 
 
 def _all_pages(file: RawFile) -> Iterator[int]:
     """Yield each page that has a header; overflow pages have none."""
     pgid = 0
-    while pgid < min(file.meta.hwm, file.size // file.page_size):
+    while pgid < min(file.meta.hwm, file.pages_there):
         yield pgid
         with suppress(CorruptError):
             pgid += file.page(pgid)[0].overflow
