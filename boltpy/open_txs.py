@@ -75,8 +75,8 @@ class OpenTxs:
             tx = ref()
             if tx is not None and tx._open:
                 yield tx
-            else:
-                self._refs.pop(key, None)
+            elif self._refs.get(key) is ref:  # not one that a signal handler has let in meanwhile
+                del self._refs[key]
             del tx  # who waits must not keep alive what it waits for
 
     def add(self, tx: OpenTx) -> None:

@@ -59,7 +59,7 @@ class Storage(Protocol):
         """Give back the lock and the descriptor. A second call does nothing."""
 
 
-_open_files: weakref.WeakSet[FileStorage] = weakref.WeakSet()
+_open_files: weakref.WeakValueDictionary[int, FileStorage] = weakref.WeakValueDictionary()
 
 
 class FileStorage:
@@ -88,7 +88,7 @@ class FileStorage:
             if not isinstance(opened[0], int):
                 raise TypeError(f"the opener returned {opened.pop()!r}; it must return a file descriptor")
             self._fd = opened[0]
-            _open_files.add(self)
+            _open_files[id(self)] = self
             leave_in_a_child(self)
             kind = os.fstat(self._fd).st_mode
             if stat.S_ISDIR(kind):
@@ -152,7 +152,8 @@ class FileStorage:
 
     def _is_held_by_this_thread(self) -> bool:
         mine = os.fstat(self._fd)
-        held = [other for other in _open_files if other._thread is this_thread() and other._pid == self._pid]
+        others = [ref() for ref in _open_files.valuerefs()]  # in one step: other threads open files meanwhile
+        held = [it for it in others if it and it._thread is this_thread() and it._pid == self._pid]
         return any(other._fd >= 0 and os.path.samestat(os.fstat(other._fd), mine) for other in held)
 
     def is_at_its_path(self) -> bool:
