@@ -204,7 +204,7 @@ class BucketState:
             share = min(items, LARGEST_BATCH)
             found, self._scanned_to, done = hot.scan(self._tree, self._map, self._scanned_to or None, None, how, share)
             items -= share
-        if found or Mark.NESTED in self._changes.values():
+        if found:
             self._has_nested = True
         elif done:
             self._plain = True

@@ -153,15 +153,15 @@ class Steps:
         """
         changes = self._bucket._changes
         leaps = self._bucket._hidden[reverse]
-        first = None
+        passed: list[bytes] = []
         while True:
             item = self._committed(key, inclusive, reverse)
             if item is None or item[0] not in changes:
                 break
-            first = first or item[0]
+            passed.append(item[0])
             key, inclusive = leaps.get(item[0], item[0]), False
-        if first is not None and key is not None:
-            leaps[first] = key
+        if passed and key is not None:
+            leaps.update(dict.fromkeys(passed, key))  # from each: the next walk may begin in the middle
         return item
 
     def _changed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:

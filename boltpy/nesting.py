@@ -162,7 +162,10 @@ class NestingBucket(BucketState):
         self._marked = True
         self._forget_order()
         self._edits += 1
-        self._tx._forget_below(child._path)
+        if child._plain:  # then there is nothing below it
+            self._tx._plain_buckets.pop(child._path, None)
+        else:
+            self._tx._forget_below(child._path)
 
     def create_bucket_if_not_exists(self, name: ReadableBuffer) -> Self:
         """Return the nested bucket of this name, made now if there was none.

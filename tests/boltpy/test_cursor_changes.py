@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import boltpy
+from boltpy.cursor import Steps
 from tests.boltpy.sizes import sized
 from tests.models import BucketModel, bucket_at
 
@@ -249,3 +250,30 @@ def test_taking_item_after_item_from_one_end_walks_over_none_of_them_twice(db: b
     assert taken == (everything[::-1] if how in ("last", "reversed") else everything)
     assert len(effort) == 3
     assert effort[2] < 2 * effort[0]  # five times as many if each look walked over what is gone
+
+
+def test_a_walk_over_what_its_transaction_replaced_looks_at_each_committed_item_a_few_times(
+    db: boltpy.DB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = {b"%04d" % i: b"old" for i in range(1000)}
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many(pairs)
+    looked: list[object] = []
+    committed = Steps._committed
+
+    def counted(steps: Steps, key: bytes | None, inclusive: bool, reverse: bool) -> object:
+        looked.append(key)
+        return committed(steps, key, inclusive, reverse)
+
+    monkeypatch.setattr(Steps, "_committed", counted)
+    with db.update() as tx:
+        bucket = bucket_at(tx, b"b")
+        for key in pairs:
+            bucket.put(key, b"new")
+        cursor = bucket.cursor()
+        seen, item = [], cursor.first()
+        while item is not None:
+            seen.append(item)
+            item = cursor.next()
+        assert seen == [(key, b"new") for key in pairs]
+    assert len(looked) < 5 * len(pairs)
