@@ -138,8 +138,7 @@ class Bucket(NestingBucket):
         key, value = bytes_of(key), bytes_of(value, "value")
         if self._names_nested(key):
             raise IncompatibleValueError(key, _A_BUCKET)
-        if self._order is not None and isinstance(self._changes.get(key), Mark):
-            self._order.come_back(key)
+        self._is_about_to_set(key)
         self._changes[key] = value
         self._edits += 1
 
@@ -170,8 +169,7 @@ class Bucket(NestingBucket):
         nested = self._nested_among(new)
         if nested is not None:
             raise IncompatibleValueError(nested, _A_BUCKET)
-        if self._marked:
-            self._forget_order()
+        self._is_about_to_set_many(new)
         self._changes.update(new)
         self._edits += 1
 

@@ -157,9 +157,20 @@ class BucketState:
             self._choose_fast()
         return self._order
 
-    def _forget_order(self) -> None:
-        self._order = None
-        self._choose_fast()
+    def _is_about_to_set(self, key: bytes) -> None:
+        """Tell the order of a deleted key that comes back."""
+        if self._order is not None and isinstance(self._changes.get(key), Mark):
+            self._order.come_back(key)
+
+    def _is_about_to_set_many(self, keys: Collection[bytes]) -> None:
+        if self._order is None or not self._marked:
+            return
+        if len(keys) * 4 > len(self._changes):  # to put all in order anew costs less
+            self._order = None
+            self._choose_fast()
+        else:
+            for key in keys:
+                self._is_about_to_set(key)
 
     def _require_open(self) -> None:
         self._tx._require_open()

@@ -90,36 +90,41 @@ class KeyOrder:
         else:
             self._lasts[i] = chunk[-1]
 
-    def upward(self, key: bytes | None, *, inclusive: bool) -> Iterator[bytes]:
-        """Yield keys in ascending order from `key` on (None: from the first)."""
+    def _place(self, key: bytes, *, behind: bool) -> tuple[int, int]:
+        """Return the chunk and the index in it of the first key that is not below `key`, or that is behind it."""
+        i = bisect_left(self._lasts, key)
+        if i == len(self._chunks):
+            return i, 0
+        return i, (bisect_right if behind else bisect_left)(self._chunks[i], key)
+
+    def upward(self, start: bytes | None) -> Iterator[bytes]:
+        """Yield keys in ascending order from `start` on (None: from the first)."""
         self._bring_up_to_date()
-        if not self._chunks:
-            return
-        i = j = 0
-        if key is not None:
-            bisect = bisect_left if inclusive else bisect_right
-            i = bisect(self._lasts, key)
-            if i == len(self._chunks):
-                return
-            j = bisect(self._chunks[i], key)
+        i, j = (0, 0) if start is None else self._place(start, behind=False)
         for chunk in islice(self._chunks, i, None):
-            yield from islice(chunk, j, None)
+            yield from chunk[j:]
             j = 0
 
-    def downward(self, key: bytes | None, *, inclusive: bool) -> Iterator[bytes]:
-        """Yield keys in descending order from `key` on (None: from the last)."""
+    def downward(self, stop: bytes | None) -> Iterator[bytes]:
+        """Yield keys in descending order from below `stop` on (None: from the last)."""
         self._bring_up_to_date()
-        i, j = len(self._chunks), 0
-        if key is not None:
-            bisect = bisect_right if inclusive else bisect_left
-            i = bisect_left(self._lasts, key)
-            if i < len(self._chunks):
-                j = bisect(self._chunks[i], key)
+        i, j = (len(self._chunks), 0) if stop is None else self._place(stop, behind=False)
         if j:
             yield from reversed(self._chunks[i][:j])
         for chunk in reversed(self._chunks[:i]):
             yield from reversed(chunk)
 
-    def beside(self, key: bytes | None, *, reverse: bool, inclusive: bool) -> Iterator[bytes]:
-        """Yield keys from `key` on in either direction."""
-        return (self.downward if reverse else self.upward)(key, inclusive=inclusive)
+    def beside(self, key: bytes | None, *, inclusive: bool, reverse: bool) -> bytes | None:
+        """Return the first key from `key` on (None: from the end) in either direction; None if there is none."""
+        self._bring_up_to_date()
+        chunks = self._chunks
+        if not chunks:
+            return None
+        if key is None:
+            return chunks[-1][-1] if reverse else chunks[0][0]
+        i, j = self._place(key, behind=inclusive is reverse)
+        if reverse:
+            i, j = (i, j - 1) if j else (i - 1, -1)
+        elif i < len(chunks) and j == len(chunks[i]):
+            i, j = i + 1, 0
+        return chunks[i][j] if 0 <= i < len(chunks) else None

@@ -83,7 +83,7 @@ class Steps:
         try:
             runs, _, self._done = hot.scan(bucket._tree, bucket._map, anchor, None, how, self._size)
         except Exception:
-            self._window = []
+            self._window, self._done = [], False
             bucket._require_open()
             raise
         if len(runs) > 1 and has_large(runs):
@@ -97,7 +97,13 @@ class Steps:
     def _committed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
         """Return the first committed item from `key` on in one direction."""
         window = self._window
-        if reverse is self._reverse and not inclusive and key is not None and window:
+        if reverse is not self._reverse or inclusive or key is None:
+            pass
+        elif not window:
+            anchor = self._anchor
+            if self._done and (anchor is None or (key <= anchor if reverse else key >= anchor)):
+                return None
+        else:
             at = self._at
             if window[at][0] == key:  # the usual case: one step on
                 at += 1
@@ -119,8 +125,8 @@ class Steps:
         return self._window[0] if self._window else None
 
     def coming(self) -> Iterator[Pair]:
-        """Return what follows the item that was found last, as far as it is known; good while nothing is changed."""
-        return iter(()) if self._bucket._changes else islice(self._window, self._at + 1, None)
+        """Return what follows the committed item that was found last, as far as it is known."""
+        return islice(self._window, self._at + 1, None)
 
     def _place(self, key: bytes) -> int:
         """Return the index in the window of the first item behind `key`; -1 if the window cannot tell."""
@@ -165,7 +171,7 @@ class Steps:
         return item
 
     def _changed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
-        found = next(self._bucket._key_order().beside(key, reverse=reverse, inclusive=inclusive), None)
+        found = self._bucket._key_order().beside(key, inclusive=inclusive, reverse=reverse)
         if found is None:
             return None
         value = self._bucket._changes[found]
@@ -259,7 +265,9 @@ class Cursor(Generic[BucketT]):
         self._ahead = self._back = _NOTHING
         if item is not None:
             self._key = item[0]
-            if reverse:
+            if self._bucket._changes:
+                pass  # others may come in between
+            elif reverse:
                 self._back = self._steps.coming()
             else:
                 self._ahead = self._steps.coming()

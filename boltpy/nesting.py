@@ -144,10 +144,10 @@ class NestingBucket(BucketState):
         return child
 
     def _adopt(self, name: bytes, child: BucketState) -> None:
+        self._is_about_to_set(name)
         self._children[name] = child
         self._changes[name] = Mark.NESTED
         self._marked = True
-        self._forget_order()
         self._edits += 1
         self._holds_nested()
 
@@ -160,7 +160,9 @@ class NestingBucket(BucketState):
             self._changes[name] = Mark.DELETED
             self._retyped.add(name)
         self._marked = True
-        self._forget_order()
+        if self._order is not None:
+            self._order.go(name)
+        self._choose_fast()
         self._edits += 1
         if child._plain:  # then there is nothing below it
             self._tx._plain_buckets.pop(child._path, None)

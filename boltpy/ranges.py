@@ -120,16 +120,14 @@ def _merged(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
     if not changes:
         yield from chain.from_iterable(_committed(bucket, keys, reverse))
         return
-    committed = chain.from_iterable(_committed(bucket, _without_hidden_end(bucket, keys, reverse), reverse))
     changed = _changed(bucket, keys, reverse)
     next_change = next(changed, None)
-    for item in committed:
+    for item in chain.from_iterable(_visible(bucket, keys, reverse)):
         key = item[0]
         while next_change is not None and (next_change[0] > key if reverse else next_change[0] < key):
             yield next_change
             next_change = next(changed, None)
-        if key not in changes:
-            yield item
+        yield item
     while next_change is not None:
         yield next_change
         next_change = next(changed, None)
@@ -140,7 +138,7 @@ def _changed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
     changes = bucket._changes
     order = bucket._key_order()
     start, stop = keys
-    found = order.downward(stop, inclusive=False) if reverse else order.upward(start, inclusive=True)
+    found = order.downward(stop) if reverse else order.upward(start)
     for key in found:
         if (start is not None and key < start) if reverse else (stop is not None and key >= stop):
             return
@@ -148,10 +146,26 @@ def _changed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
         yield key, value if isinstance(value, bytes) else None
 
 
-def _without_hidden_end(bucket: Walked, keys: Range, reverse: bool) -> Range:
-    """Return the range from its first committed item on that no change hides."""
+def _visible(bucket: Walked, keys: Range, reverse: bool) -> Iterator[list[Pair]]:
+    """Yield the committed items that no change hides, a list at a time; leap over many neighbours that are hidden."""
+    changes, steps = bucket._changes, Steps(bucket)
     start, stop = keys
-    first = Steps(bucket).visible(stop if reverse else start, inclusive=not reverse, reverse=reverse)
-    if first is None:
-        return b"", b""
-    return (start, first[0] + b"\0") if reverse else (first[0], stop)
+    leap = True
+    while leap:
+        leap = False
+        first = steps.visible(stop if reverse else start, inclusive=not reverse, reverse=reverse)
+        if first is None:
+            return
+        if reverse:
+            stop = first[0] + b"\0"
+        else:
+            start = first[0]
+        for part in _committed(bucket, (start, stop), reverse):
+            pairs = list(part)
+            visible = [pair for pair in pairs if pair[0] not in changes]
+            if visible:
+                yield visible
+            elif pairs:
+                leap = True
+                start, stop = (start, pairs[-1][0]) if reverse else (pairs[-1][0], stop)
+                break

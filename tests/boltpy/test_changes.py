@@ -25,56 +25,57 @@ def expected(changes: Changes, key: bytes | None, *, reverse: bool, inclusive: b
 
 def assert_in_order(order: KeyOrder, changes: Changes, keys: list[bytes | None]) -> None:
     for key in keys:
+        assert list(order.upward(key)) == expected(changes, key, reverse=False, inclusive=True)
+        assert list(order.downward(key)) == expected(changes, key, reverse=True, inclusive=False)
         for inclusive in (False, True):
-            assert list(order.upward(key, inclusive=inclusive)) == expected(
-                changes, key, reverse=False, inclusive=inclusive
-            )
-            assert list(order.downward(key, inclusive=inclusive)) == expected(
-                changes, key, reverse=True, inclusive=inclusive
-            )
+            for reverse in (False, True):
+                there = expected(changes, key, reverse=reverse, inclusive=inclusive)
+                assert order.beside(key, inclusive=inclusive, reverse=reverse) == (there[0] if there else None)
 
 
 @pytest.mark.parametrize("key", [None, b"", b"k"])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_no_changes_have_no_keys(key: bytes | None, reverse: bool) -> None:
-    assert list(KeyOrder({}).beside(key, reverse=reverse, inclusive=True)) == []
+    assert KeyOrder({}).beside(key, reverse=reverse, inclusive=True) is None
+    assert list(KeyOrder({}).upward(key)) == list(KeyOrder({}).downward(key)) == []
 
 
-def test_keys_beside_one_that_is_there_or_not() -> None:
+def test_the_key_beside_one_that_is_there_or_not() -> None:
     changes: Changes = dict.fromkeys([b"c", b"a", b"e"], b"")
     order = KeyOrder(changes)
-    assert list(order.beside(b"c", reverse=False, inclusive=True)) == [b"c", b"e"]
-    assert list(order.beside(b"c", reverse=False, inclusive=False)) == [b"e"]
-    assert list(order.beside(b"c", reverse=True, inclusive=True)) == [b"c", b"a"]
-    assert list(order.beside(b"c", reverse=True, inclusive=False)) == [b"a"]
-    assert list(order.beside(b"d", reverse=True, inclusive=True)) == [b"c", b"a"]
-    assert list(order.beside(b"z", reverse=False, inclusive=True)) == []
-    assert list(order.beside(b"", reverse=True, inclusive=True)) == []
+    assert order.beside(b"c", reverse=False, inclusive=True) == b"c"
+    assert order.beside(b"c", reverse=False, inclusive=False) == b"e"
+    assert order.beside(b"c", reverse=True, inclusive=True) == b"c"
+    assert order.beside(b"c", reverse=True, inclusive=False) == b"a"
+    assert order.beside(b"d", reverse=True, inclusive=True) == b"c"
+    assert order.beside(b"z", reverse=True, inclusive=True) == b"e"
+    assert order.beside(b"z", reverse=False, inclusive=True) is None
+    assert order.beside(b"", reverse=True, inclusive=True) is None
 
 
 def test_what_is_deleted_leaves_the_order_and_may_come_back() -> None:
     changes: Changes = {b"b": b"", b"a": b""}
     order = KeyOrder(changes)
-    assert list(order.upward(None, inclusive=True)) == [b"a", b"b"]
+    assert list(order.upward(None)) == [b"a", b"b"]
     changes[b"a"] = Mark.DELETED
     order.go(b"a")
     changes[b"c"] = Mark.NESTED
     changes[b"d"] = Mark.DELETED
-    assert list(order.upward(None, inclusive=True)) == [b"b", b"c"]
+    assert list(order.upward(None)) == [b"b", b"c"]
     for key in (b"a", b"d"):
         order.come_back(key)
         changes[key] = b"again"
-    assert list(order.upward(None, inclusive=True)) == [b"a", b"b", b"c", b"d"]
+    assert list(order.upward(None)) == [b"a", b"b", b"c", b"d"]
 
 
 def test_the_largest_and_the_smallest_key_may_come_last() -> None:
     changes: Changes = {b"%05d" % i: b"" for i in range(1000, 5000)}
     order = KeyOrder(changes)
-    assert next(order.upward(None, inclusive=True)) == b"01000"
+    assert next(order.upward(None)) == b"01000"
     changes |= {b"99999": b"", b"00000": b""}
-    assert next(order.upward(None, inclusive=True)) == b"00000"
-    assert next(order.downward(None, inclusive=True)) == b"99999"
-    assert list(order.upward(b"04999", inclusive=False)) == [b"99999"]
+    assert next(order.upward(None)) == b"00000"
+    assert next(order.downward(None)) == b"99999"
+    assert order.beside(b"04999", inclusive=False, reverse=False) == b"99999"
 
 
 @pytest.mark.parametrize("arrival", ["ascending", "descending", "random", "in one place"])
@@ -99,13 +100,13 @@ def test_keys_that_come_a_few_at_a_time_are_all_in_order(arrival: str) -> None:
         probe = rng.choice(list(changes)[-50:])
         here = sorted(changes)
         at = here.index(probe)
-        assert list(order.upward(probe, inclusive=True)) == here[at:]
-        assert list(order.downward(probe, inclusive=False)) == here[:at][::-1]
-    assert list(order.upward(None, inclusive=True)) == sorted(keys)
-    assert list(order.downward(None, inclusive=True)) == sorted(keys, reverse=True)
+        assert list(order.upward(probe)) == here[at:]
+        assert list(order.downward(probe)) == here[:at][::-1]
+    assert list(order.upward(None)) == sorted(keys)
+    assert list(order.downward(None)) == sorted(keys, reverse=True)
     for key in keys:
-        assert next(order.upward(key, inclusive=True)) == key
-        assert next(order.downward(key, inclusive=True)) == key
+        assert next(order.upward(key)) == key
+        assert order.beside(key, inclusive=True, reverse=True) == key
 
 
 KEYS = st.binary(min_size=1, max_size=3)

@@ -6,16 +6,11 @@ A cursor stands at a key. What happens to that key or its neighbours changes wha
 from __future__ import annotations
 
 import random
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 import boltpy
-from boltpy.cursor import Steps
 from tests.boltpy.sizes import sized
 from tests.models import BucketModel, bucket_at
 
@@ -211,69 +206,3 @@ def test_random_moves_and_changes_agree_with_a_sorted_model(tx: boltpy.Tx) -> No
             assert item == expected
             at = at if item is None else item[0]
     assert list(bucket.items()) == model.items()
-
-
-@pytest.mark.parametrize("how", ["first", "last", "seek", "iterator", "reversed"])
-def test_taking_item_after_item_from_one_end_walks_over_none_of_them_twice(db: boltpy.DB, how: str) -> None:
-    count = 2000
-    with db.update() as tx:
-        tx.create_bucket(b"b").put_many((b"%05d" % i, b"v") for i in range(count))
-    with db.update() as tx:
-        bucket = bucket_at(tx, b"b")
-        bucket.put_many((b"%05d+" % i, b"new") for i in range(0, count, 2))
-        cursor = bucket.cursor()
-        looks: dict[str, Callable[[], bytes | None]] = {
-            "first": lambda: (cursor.first() or (None,))[0],
-            "last": lambda: (cursor.last() or (None,))[0],
-            "seek": lambda: (cursor.seek(b"0") or (None,))[0],
-            "iterator": lambda: next(iter(bucket), None),
-            "reversed": lambda: next(reversed(bucket), None),
-        }
-        everything = sorted(bucket)
-        taken = []
-        effort: list[int] = []  # lines of Python for each thousand items
-        lines = Counter[str]()
-
-        def count_lines(frame: FrameType, event: str, value: object) -> Any:
-            lines[event] += 1
-            return count_lines
-
-        sys.settrace(count_lines)
-        try:
-            while (key := looks[how]()) is not None:
-                taken.append(key)
-                bucket.delete(key)
-                if len(taken) % 1000 == 0:
-                    effort.append(lines["line"] - sum(effort))
-        finally:
-            sys.settrace(None)
-    assert taken == (everything[::-1] if how in ("last", "reversed") else everything)
-    assert len(effort) == 3
-    assert effort[2] < 2 * effort[0]  # five times as many if each look walked over what is gone
-
-
-def test_a_walk_over_what_its_transaction_replaced_looks_at_each_committed_item_a_few_times(
-    db: boltpy.DB, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pairs = {b"%04d" % i: b"old" for i in range(1000)}
-    with db.update() as tx:
-        tx.create_bucket(b"b").put_many(pairs)
-    looked: list[object] = []
-    committed = Steps._committed
-
-    def counted(steps: Steps, key: bytes | None, inclusive: bool, reverse: bool) -> object:
-        looked.append(key)
-        return committed(steps, key, inclusive, reverse)
-
-    monkeypatch.setattr(Steps, "_committed", counted)
-    with db.update() as tx:
-        bucket = bucket_at(tx, b"b")
-        for key in pairs:
-            bucket.put(key, b"new")
-        cursor = bucket.cursor()
-        seen, item = [], cursor.first()
-        while item is not None:
-            seen.append(item)
-            item = cursor.next()
-        assert seen == [(key, b"new") for key in pairs]
-    assert len(looked) < 5 * len(pairs)
