@@ -54,7 +54,8 @@ class OpenTxs:
     """
 
     def __init__(self) -> None:
-        self._refs: dict[int, weakref.ref[OpenTx]] = {}
+        self._readers: dict[int, weakref.ref[OpenTx]] = {}
+        self._writer: weakref.ref[OpenTx] | None = None
         self._wait_for_nobody()
         leave_in_a_child(self)
 
@@ -71,34 +72,50 @@ class OpenTxs:
             tx._finish()
 
     def __iter__(self) -> Iterator[OpenTx]:
-        for key, ref in list(self._refs.items()):
+        writer = self._open_writer()
+        if writer is not None:
+            yield writer
+        del writer  # who waits must not keep alive what it waits for
+        yield from self._open_readers()
+
+    def _open_readers(self) -> Iterator[OpenTx]:
+        for key, ref in list(self._readers.items()):
             tx = ref()
             if tx is not None and tx._open:
                 yield tx
-            elif self._refs.get(key) is ref:  # not one that a signal handler has let in meanwhile
-                del self._refs[key]
-            del tx  # who waits must not keep alive what it waits for
+            elif self._readers.get(key) is ref:  # not one that a signal handler has let in meanwhile
+                del self._readers[key]
+            del tx
+
+    def _open_writer(self) -> OpenTx | None:
+        writer = self._writer
+        tx = None if writer is None else writer()
+        return tx if tx is not None and tx._open else None
 
     def add(self, tx: OpenTx) -> None:
-        """Let a new transaction in."""
-        self._refs[id(tx)] = weakref.ref(tx)
+        """Let a new transaction in. One that writes comes after the one before it has ended."""
+        if tx.writable:
+            self._writer = weakref.ref(tx)
+        else:
+            self._readers[id(tx)] = weakref.ref(tx)
 
     def remove(self, tx: OpenTx) -> None:
-        """Forget a transaction that has ended, and wake those who wait for it."""
-        self._refs.pop(id(tx), None)
+        """Take note that a transaction has ended, and wake those who wait for it."""
+        self._readers.pop(id(tx), None)
         self._ended.notify_all()
 
     def readers(self) -> list[Txid]:
         """Return the txids of all open read transactions, ascending, one for each transaction."""
-        return sorted(tx.id for tx in self if not tx.writable) if self._refs else []
+        return sorted([tx.id for tx in self._open_readers()]) if self._readers else []
 
     def any_reader(self) -> bool:
-        """Return whether a read transaction is open, if a write transaction is."""
-        return len(self._refs) > 1 and any(not tx.writable for tx in self)
+        """Return whether a read transaction is open."""
+        return any(True for _ in self._open_readers())
 
     def writer_thread(self) -> object | None:
         """Return the thread whose write transaction is open, as `this_thread` does; None if there is none."""
-        return next((tx._thread for tx in self if tx.writable), None) if self._refs else None
+        writer = self._open_writer()
+        return None if writer is None else writer._thread
 
     def writes_in_this_thread(self) -> bool:
         """Return whether this thread has a write transaction open that somebody still holds."""
