@@ -18,7 +18,7 @@ from . import hot
 from .changes import Changes, KeyOrder
 from .errors import KeyRequiredError
 from .format import ReadableBuffer
-from .tree import FIRST_BATCH, Pair, all_pairs, has_large
+from .tree import FIRST_BATCH, Pair, all_pairs, has_large, pairs_when_due
 
 _key_of = itemgetter(0)
 _LARGEST_WINDOW = 1024
@@ -250,10 +250,20 @@ class Cursor(Generic[BucketT]):
             raise KeyRequiredError("the cursor is at no item: call first(), last() or seek() before delete()")
 
     def _arrive(self, key: bytes | None, reverse: bool) -> Pair | None:
-        item = self._steps.beside(key, inclusive=True, reverse=reverse)
-        self._past_end = item is None
-        self._key = None
-        return self._rest_at(item, reverse)
+        bucket = self._bucket
+        if bucket._changes or not bucket._tx._open:
+            item = self._steps.beside(key, inclusive=True, reverse=reverse)
+            self._past_end = item is None
+            self._key = None
+            return self._rest_at(item, reverse)
+        runs, _, _ = hot.scan(bucket._tree, bucket._map, key, None, _REVERSE if reverse else 0, FIRST_BATCH)
+        coming = pairs_when_due(bucket._map, runs, reverse)
+        self._ahead, self._back = (_NOTHING, coming) if reverse else (coming, _NOTHING)
+        for item in coming:
+            self._key, self._past_end = item[0], False
+            return item
+        self._key, self._past_end = None, True
+        return None
 
     def _step(self, reverse: bool) -> Pair | None:
         if self._key is None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from . import hot
 from .cursor import Steps, Walked, bytes_of
 from .format import ReadableBuffer
-from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, has_large, pairs_of
+from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, has_large, one_by_one, pairs_of
 
 # Runs of few items are made pairs so many at a time.
 _SHORT_RUNS = 64
@@ -79,7 +79,7 @@ def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[
         if len(runs) * UNPACK_FROM < count or has_large(runs):
             for run in runs:
                 # A run that is long is copied at once; the items of a short one, which may be large, when they are due.
-                for part in (run,) if run[1] >= UNPACK_FROM else _one_by_one(run, reverse):
+                for part in (run,) if run[1] >= UNPACK_FROM else one_by_one(run, reverse):
                     if not tx._open:
                         bucket._require_open()
                     yield pairs_of(mapped, part, reverse)
@@ -91,14 +91,6 @@ def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[
         how |= hot.SCAN_EXCLUSIVE
         count = min(count * 4, LARGEST_BATCH)
     bucket._require_open()
-
-
-def _one_by_one(run: hot.Run, reverse: bool) -> Iterator[hot.Run]:
-    """Yield each item of a run as a run of one."""
-    at, count, ksize, vsize, flags = run
-    places = range(at, at + count * (ksize + vsize), ksize + vsize)
-    for place in places[::-1] if reverse else places:
-        yield hot.Run(place, 1, ksize, vsize, flags)
 
 
 def _checked(bucket: Iterated, keys: Range, reverse: bool) -> Iterator[Pair]:

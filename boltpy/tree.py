@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from mmap import mmap
-from operator import itemgetter
 from struct import Struct
 
 from . import hot
@@ -139,7 +139,6 @@ def _slices(mapped: mmap, run: hot.Run, reverse: bool) -> Iterator[tuple[bytes, 
 UNPACK_FROM = 4
 
 _LARGE_VALUE = 4096  # bytes
-_VSIZE = itemgetter(3)
 
 
 def pairs_of(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
@@ -155,7 +154,30 @@ def pairs_of(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
 
 def has_large(runs: list[hot.Run]) -> bool:
     """Return whether a value is so large that only those that are asked for should be copied."""
-    return max(map(_VSIZE, runs), default=0) > _LARGE_VALUE
+    for _, _, _, vsize, _ in runs:  # noqa: SIM110  # a generator costs more than to look at the runs of a seek
+        if vsize > _LARGE_VALUE:
+            return True
+    return False
+
+
+def one_by_one(run: hot.Run, reverse: bool) -> Iterator[hot.Run]:
+    """Yield each item of a run as a run of one."""
+    at, count, ksize, vsize, flags = run
+    places = range(at, at + count * (ksize + vsize), ksize + vsize)
+    for place in places[::-1] if reverse else places:
+        yield hot.Run(place, 1, ksize, vsize, flags)
+
+
+def pairs_when_due(mapped: mmap, runs: list[hot.Run], reverse: bool) -> Iterator[Pair]:
+    """Yield the items of a few runs, most of them made when they are asked for; the transaction must be open then."""
+    if has_large(runs):
+        singles = chain.from_iterable(one_by_one(run, reverse) for run in runs)
+        return chain.from_iterable(pairs_of(mapped, single, reverse) for single in singles)
+    if len(runs) == 1:
+        return iter(pairs_of(mapped, runs[0], reverse))
+    if len(runs) == 2:  # on two pages
+        return chain(pairs_of(mapped, runs[0], reverse), pairs_of(mapped, runs[1], reverse))
+    return iter(all_pairs(mapped, runs, reverse))
 
 
 def all_pairs(mapped: mmap, runs: list[hot.Run], reverse: bool) -> list[Pair]:
