@@ -251,12 +251,20 @@ class Cursor(Generic[BucketT]):
 
     def _arrive(self, key: bytes | None, reverse: bool) -> Pair | None:
         bucket = self._bucket
-        if bucket._changes or not bucket._tx._open:
-            item = self._steps.beside(key, inclusive=True, reverse=reverse)
-            self._past_end = item is None
-            self._key = None
-            return self._rest_at(item, reverse)
-        runs, _, _ = hot.scan(bucket._tree, bucket._map, key, None, _REVERSE if reverse else 0, FIRST_BATCH)
+        if not bucket._changes and bucket._tx._open:
+            return self._arrive_in_the_file(key, reverse)
+        item = self._steps.beside(key, inclusive=True, reverse=reverse)
+        self._past_end = item is None
+        self._key = None
+        return self._rest_at(item, reverse)
+
+    def _arrive_in_the_file(self, key: bytes | None, reverse: bool) -> Pair | None:
+        bucket = self._bucket
+        try:
+            runs, _, _ = hot.scan(bucket._tree, bucket._map, key, None, _REVERSE if reverse else 0, FIRST_BATCH)
+        except Exception:
+            bucket._require_open()
+            raise
         coming = pairs_when_due(bucket._map, runs, reverse)
         self._ahead, self._back = (_NOTHING, coming) if reverse else (coming, _NOTHING)
         for item in coming:
@@ -275,12 +283,9 @@ class Cursor(Generic[BucketT]):
         self._ahead = self._back = _NOTHING
         if item is not None:
             self._key = item[0]
-            if self._bucket._changes:
-                pass  # others may come in between
-            elif reverse:
-                self._back = self._steps.coming()
-            else:
-                self._ahead = self._steps.coming()
+            if not self._bucket._changes:  # else others may come in between
+                coming = self._steps.coming()
+                self._ahead, self._back = (_NOTHING, coming) if reverse else (coming, _NOTHING)
         return item
 
 
