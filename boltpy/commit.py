@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol
 from . import hot
 from .bucket_state import BucketState
 from .errors import CorruptError
-from .format import BUCKET_HEADER, NO_FREELIST, PAGE_HEADER, Pgid
+from .format import BUCKET_HEADER, NO_FREELIST, PAGE_HEADER, Pgid, Txid
 from .freelist import Allocation, Freelist, descending
 from .meta import Meta
 from .options import Options
@@ -67,7 +67,13 @@ def growth(hwm: Pgid, page_size: int, file_size: int, map_size: int, options: Op
 
 
 class Sealer(Protocol):
-    """What keeps the seal of a DB that has the option `seal`."""
+    """What keeps the seal of a DB that has the option `seal`.
+
+    Attributes:
+        txid: The last commit that is in the seal.
+    """
+
+    txid: Txid
 
     def committed(self, snapshot: Snapshot, taken: array[Pgid], freed: array[Pgid]) -> None:
         """Take note of a commit that is on the disk: its state, what it took of the freelist, and what it freed."""

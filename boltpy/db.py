@@ -27,7 +27,7 @@ from .errors import (
     TxClosedError,
     TxError,
 )
-from .format import NO_FREELIST
+from .format import NO_FREELIST, Txid
 from .freelist import Allocation, Freelist, decode, descending
 from .managed_tx import ManagedTx
 from .meta import both_metas, newest
@@ -362,6 +362,11 @@ class DB:
         """
         self._require_open()
         return Info(self._page_size, self._mapping.size)
+
+    @property
+    def sealed_txid(self) -> Txid | None:
+        """The last commit that the seal has; None without the option `seal`. Behind the last one if sealing failed."""
+        return None if self._sealer is None else self._sealer.txid
 
     def close(self) -> None:
         """Give back the lock and the file. A second call does nothing.

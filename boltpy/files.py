@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from .errors import DatabaseError
 from .storage import FileStorage, PathLike, path_text, taking_the_place_of
+
+FileId = tuple[int, int]
 
 
 @contextmanager
@@ -44,16 +47,30 @@ def beside(path: PathLike, suffix: str) -> str:
     return os.path.realpath(path_text(path)) + suffix
 
 
-def write_at(path: str, offset: int, data: bytes) -> None:
-    """Write all of `data` into a file that is there, without waiting for the disk.
+def file_id(path: str) -> FileId:
+    """Return what no other file has, as long as this one is there.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        StorageError, OSError: The system refuses; some of the bytes may be there.
+        OSError: There is no such file, or the system does not let us see it.
     """
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def append(path: str, known: FileId, size: int, data: bytes) -> None:
+    """Write `data` behind the end of a file that is known, without waiting for the disk.
+
+    Raises:
+        DatabaseError: There is another file at this path, or it has another size.
+        StorageError, OSError: There is none, or the system refuses; some of the bytes may be there.
+    """
+    if file_id(path) != known:
+        raise DatabaseError(f"{path} was replaced by another file")
     file = FileStorage(path, mode=0, read_only=False, opener=_open_old)
     try:
-        file.write(offset, data)
+        if file.size() != size:
+            raise DatabaseError(f"{path} has {file.size()} bytes, not {size}: somebody else wrote to it")
+        file.write(size, data)
     finally:
         file.close()
 

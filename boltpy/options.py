@@ -45,7 +45,7 @@ class Options:
         max_batch_delay: Seconds that `DB.batch` waits for company.
         alloc_size: Bytes by which a large file grows.
         statistics: Count what `DB.stats` tells.
-        logger: Receives info, debug and error lines; None is silent.
+        logger: Receives debug, info, warning and error lines; None is silent.
         seal: Keep the file NAME.seal, with a fingerprint of each page, up to date at each commit:
             `boltpy.snapshot.scrub` tells by it which pages changed by themselves. Opening reads all pages if there is
             no seal of the last commit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 
 from ..errors import BoltError, BusyWriterError, CorruptError, DatabaseError
 from ..format import Pgid, Txid
@@ -17,6 +17,7 @@ from .seals import Seal, read_seal
 from .states import state_pages
 
 _PAGES_AT_A_TIME = 1024
+_UNTIL_IT_IS_SEALED = 0.25  # seconds; a program that seals does so some microseconds after a commit
 
 Progress = Callable[[int, int], object]
 
@@ -88,6 +89,10 @@ def scrub(
             attempts += 1
             seal = read_seal(path)
             before = _last_meta(file, seal)
+            if before != seal.meta:
+                sleep(_UNTIL_IT_IS_SEALED)
+                if read_seal(path).meta != seal.meta:
+                    continue
             found = _scrub(file, seal, before, progress)
             if _last_meta(file, seal) == before:
                 return found

@@ -14,6 +14,15 @@ from tests.models import BucketModel, assert_holds
 PAGE_SIZE = 1024
 
 
+def flip(path: Path, place: int, bit: int) -> None:
+    """Change one bit of a file."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
 class Growing:
     """A database that goes through random transactions, with its model."""
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import boltpy
 from boltpy import snapshot
+from boltpy.snapshot.sealing import Sealer
 from tests.boltpy.sizes import sized
 
-from .states import PAGE_SIZE, Growing, open_small
+from .states import PAGE_SIZE, Growing, flip, open_small
 
 
 @pytest.fixture
@@ -34,14 +37,6 @@ def free_pages(path: Path) -> set[int]:
     with boltpy.open(path, read_only=True, preload_freelist=True) as db, db.view() as tx:
         pages = [tx.page(pgid) for pgid in range(tx.size // PAGE_SIZE)]
         return {page.id for page in pages if page is not None and page.type == "free"}
-
-
-def flip(path: Path, place: int, bit: int) -> None:
-    with path.open("r+b") as file:
-        file.seek(place)
-        byte = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([byte ^ 1 << bit]))
 
 
 def test_a_whole_file_is_ok(sealed: Path) -> None:
@@ -182,6 +177,29 @@ def test_a_scrub_beside_a_writer_needs_no_lock_but_a_pause(tmp_path: Path) -> No
         assert len(told) == 2
         with pytest.raises(boltpy.BusyWriterError):
             snapshot.scrub(path, live=True, patience=0.1, progress=lambda *_: growing.commit())
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_scrub_between_a_commit_and_its_record_waits_for_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes: bool
+) -> None:
+    late: list[Callable[[], None]] = []
+    committed = Sealer.committed
+    monkeypatch.setattr(Sealer, "committed", lambda *told: late.append(partial(committed, *told)))
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if comes and late:
+            late.pop()()
+
+    monkeypatch.setattr("boltpy.snapshot.scrubbing.sleep", wait)
+    with open_small(tmp_path / "a.db", seal=True) as db:
+        Growing(db).commit()
+        found = snapshot.scrub(tmp_path / "a.db", live=True)
+    assert found.ok == comes
+    assert bool(found.unknown) != comes
+    assert len(waits) == 1
 
 
 class TestWhatIsRefused:

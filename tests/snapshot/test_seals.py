@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from boltpy.snapshot.seals import read_seal
 from tests.boltpy.sizes import sized
 from tests.crash.disk import KilledError, recording
 
-from .states import PAGE_SIZE, Growing, open_small
+from .states import PAGE_SIZE, Growing, flip, open_small
 
 
 def assert_up_to_date(db: boltpy.DB) -> None:
@@ -171,18 +173,145 @@ def test_a_cut_or_changed_seal_is_never_believed(tmp_path: Path) -> None:
         assert_up_to_date(db)
 
 
-def test_a_seal_that_cannot_be_written_does_not_hurt_the_commit(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def take_away(seal: Path) -> None:
+    os.unlink(seal)
+
+
+def put_a_pipe_there(seal: Path) -> None:
+    os.unlink(seal)
+    os.mkfifo(seal)
+
+
+def link_to_a_full_disk(seal: Path) -> None:
+    os.unlink(seal)
+    os.symlink("/dev/full", seal)
+
+
+def put_another_there(seal: Path) -> None:
+    seal.rename(seal.with_name("before"))
+    shutil.copy(seal.with_name("before"), seal)
+
+
+def write_to_it(seal: Path) -> None:
+    with open(seal, "ab") as file:
+        file.write(b"more")
+
+
+def move_the_database(seal: Path) -> None:
+    seal.with_name("a.db").rename(seal.with_name("b.db"))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [take_away, put_a_pipe_there, link_to_a_full_disk, put_another_there, write_to_it, move_the_database],
+)
+def test_a_seal_that_cannot_be_written_does_not_hurt_the_commit_and_others_seals_stay_as_they_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: Callable[[Path], None]
 ) -> None:
+    seal = tmp_path / "a.db.seal"
     with open_small(tmp_path / "a.db", seal=True, logger=logging.getLogger("test")) as db:
         growing = Growing(db)
         growing.commit(2)
-        os.unlink(tmp_path / "a.db.seal")
+        assert db.sealed_txid == 3
+        harm(seal)
+        left = seal.read_bytes() if seal.is_file() else None
         growing.commit(2)
         with db.view() as tx:
             assert tx.id == 5
+        assert db.sealed_txid == 3
     assert "the seal stays at txid 3" in caplog.text
-    assert not (tmp_path / "a.db.seal").exists()
+    assert (seal.read_bytes() if seal.is_file() else None) == left
+
+
+def test_what_was_sealed_once_is_not_read_again_and_taken_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boltpy.snapshot.sealing._SMALLEST_ROOM", 2_000)
+    path = tmp_path / "a.db"
+    with open_small(path, seal=True) as db:
+        with db.update() as tx:
+            tx.create_bucket(b"cold").put_many({b"%04d" % i: bytes(20) for i in range(1000)})
+            tx.create_bucket(b"hot")
+        place = path.read_bytes().index(b"0500")
+        sizes = []
+        flip(path, place, 0)
+        for i in range(60):
+            with db.update() as tx:
+                bucket = tx.bucket(b"hot")
+                assert bucket is not None
+                bucket.put(b"key", b"%d" % i)
+            sizes.append(os.path.getsize(f"{path}.seal"))
+        assert sizes != sorted(sizes)  # it was written anew
+    assert snapshot.scrub(path).changed == [place // PAGE_SIZE]
+
+
+def test_a_seal_of_a_file_that_took_the_place_of_another_is_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with open_small(path, seal=True) as old:
+        Growing(old).commit(2)
+        path.rename(tmp_path / "old.db")
+        with open_small(path, seal=True) as new:
+            there, here = Growing(old, seed=1), Growing(new, seed=2)
+            for _ in range(4):
+                there.commit()
+                here.commit()
+            assert_up_to_date(new)
+        assert snapshot.scrub(path).ok
+
+
+def test_a_record_of_another_seal_is_not_believed(tmp_path: Path) -> None:
+    """Both have a record at the same place, with the txid that is due there."""
+    seals, sizes = [], []
+    for name in ("a.db", "b.db"):
+        with open_small(tmp_path / name, seal=True) as db:
+            with db.update() as tx:
+                tx.create_bucket(b"b").put(b"name", name.encode())
+            sizes.append(os.path.getsize(tmp_path / f"{name}.seal"))
+            with db.update() as tx:
+                bucket = tx.bucket(b"b")
+                assert bucket is not None
+                bucket.put(b"more", name.encode())
+        seals.append((tmp_path / f"{name}.seal").read_bytes())
+    assert sizes[0] == sizes[1]
+    assert len(seals[0]) == len(seals[1])
+    (tmp_path / "a.db.seal").write_bytes(seals[0][: sizes[0]] + seals[1][sizes[0] :])
+    read = read_seal(tmp_path / "a.db")
+    assert (read.meta.txid, read.size) == (2, sizes[0])
+    assert read.damage
+    assert snapshot.scrub(tmp_path / "a.db").changed == []
+
+
+def test_the_seal_is_kept_when_the_program_goes_to_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.db").write_bytes(b"somebody else's")
+    monkeypatch.chdir(tmp_path)
+    with open_small(Path("a.db"), seal=True) as db, open_small(Path("b.db")) as unsealed:
+        monkeypatch.chdir("elsewhere")
+        Growing(db).commit(2)
+        assert db.sealed_txid == 3
+        with unsealed.view() as tx, pytest.raises(boltpy.DatabaseError, match=r"b\.db is not, or no longer"):
+            snapshot.seal(tx)
+    assert snapshot.scrub(tmp_path / "a.db").ok
+    assert os.listdir() == ["a.db"]
+
+
+def test_who_keeps_a_seal_lets_nobody_else_make_one(tmp_path: Path) -> None:
+    with open_small(tmp_path / "a.db", seal=True) as db:
+        with db.view() as tx, pytest.raises(boltpy.DatabaseError, match="keeps its seal itself"):
+            snapshot.seal(tx)
+        Growing(db).commit(2)
+        assert_up_to_date(db)
+
+
+def test_a_file_that_is_at_no_path_gets_no_seal(tmp_path: Path) -> None:
+    def opener(path: str, flags: int, mode: int) -> int:
+        return os.open(tmp_path / "hidden", flags, mode)
+
+    with pytest.raises(boltpy.DatabaseError, match="its seal has no place"):
+        boltpy.open(tmp_path / "a.db", seal=True, opener=opener)
+    assert os.listdir(tmp_path) == ["hidden"]
 
 
 def test_a_seal_has_the_permissions_of_its_file_and_follows_a_link(tmp_path: Path) -> None:
@@ -193,7 +322,7 @@ def test_a_seal_has_the_permissions_of_its_file_and_follows_a_link(tmp_path: Pat
         Growing(db).commit()
     assert stat.S_IMODE((tmp_path / "elsewhere" / "a.db.seal").stat().st_mode) == 0o640
     assert snapshot.scrub(tmp_path / "link.db").ok
-    assert os.listdir(tmp_path) == ["elsewhere", "link.db"] or sorted(os.listdir(tmp_path)) == ["elsewhere", "link.db"]
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "link.db"]
 
 
 def test_a_read_only_db_keeps_no_seal(tmp_path: Path) -> None:
