@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from tests.interop.peer import build
@@ -19,3 +20,10 @@ def built(sources: Path = SOURCES) -> Path:
     cache = ROOT / "build" / "benchmarks"
     cache.mkdir(parents=True, exist_ok=True)
     return build(cache, sources)
+
+
+def modules(program: Path) -> dict[str, str]:
+    """Return the versions of the Go modules that a program was built of, by their paths, as the program has them."""
+    told = subprocess.run(["go", "version", "-m", str(program)], capture_output=True, text=True, check=True).stdout
+    words = [line.split() for line in told.splitlines()]
+    return {line[1]: line[2].removeprefix("v") for line in words if line[:1] == ["dep"]}

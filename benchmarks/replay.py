@@ -17,7 +17,7 @@ from tests.engine.replay import calls
 from tests.interop.gofer_peer import opened, raw_lines, recorded_calls
 from tests.interop.peer import GOFER_SOURCES, GoPeer
 
-from .building import built
+from .building import built, modules
 from .data import checksum
 from .job import Answer, Job, serve
 
@@ -28,7 +28,7 @@ def replay(job: Job) -> Answer:
     """Make the calls and tell the time in which they were made; reading the log is not counted."""
     path, count = Path(job.path), job.workload.count
     if job.store == "go":
-        seconds, versions = _there(path, count), {"storm": "3.2.1", "bbolt": "1.3.6"}
+        seconds, versions = _there(path, count)
     elif job.store == "boltpy":
         seconds, versions = _here(path, count), {"boltpy": boltpy.__version__, "HOT": boltpy.HOT}
     else:
@@ -50,9 +50,13 @@ def _here(path: Path, count: int) -> float:
         return perf_counter() - begun
 
 
-def _there(path: Path, count: int) -> float:
-    with GoPeer(built(GOFER_SOURCES)) as peer, opened(peer, path) as gofer:
-        return gofer.timed(recorded_calls(_LOG)[:count])[0]
+def _there(path: Path, count: int) -> tuple[float, dict[str, str]]:
+    program = built(GOFER_SOURCES)
+    found = modules(program)
+    # The name tells it from the bbolt of the other rows, which is another.
+    versions = {"storm": found["github.com/asdine/storm/v3"], "storm's bbolt": found["go.etcd.io/bbolt"]}
+    with GoPeer(program) as peer, opened(peer, path) as gofer:
+        return gofer.timed(recorded_calls(_LOG)[:count])[0], versions
 
 
 if __name__ == "__main__":
