@@ -96,6 +96,16 @@ def _writing() -> list[Workload]:
             fixed=True,
             large=True,
         ),
+        *_backups(),
+    ]
+
+
+def _backups() -> list[Workload]:
+    common: dict[str, Any] = {"ops": 1, "prepared": "loaded", "fixed": True, "values": 1_000, "goals": _goals(1.3)}
+    title, task = "backup of {megabytes:,} MB, synced", "backup"
+    return [
+        Workload(name="backup", title=title, task=task, count=100_000, **common),
+        Workload(name="backup-1g", title=title, task=task, count=1_000_000, large=True, **common),
     ]
 
 
@@ -163,7 +173,13 @@ def _at_once() -> list[Workload]:
             name="get-threads", title="get, from {threads} threads", task="get_threads", threads=4, prepared="loaded"
         ),
         Workload(
-            name="get-busy", title="get beside a busy thread", task="get_busy", ops=500, threads=2, prepared="loaded"
+            name="get-busy",
+            title="get beside a busy thread",
+            task="get_busy",
+            ops=1_000,
+            least_seconds=0.5,
+            threads=2,
+            prepared="loaded",
         ),
         Workload(
             name="batch-threads",
@@ -265,7 +281,7 @@ def chosen(names: list[str], *, large: bool) -> list[Workload]:
     found = [it for it in WORKLOADS if large or not it.large]
     if names:
         for name in names:
-            if not any(it.name.startswith(name) for it in WORKLOADS):
+            if not name or not any(it.name.startswith(name) for it in WORKLOADS):
                 raise ValueError(f"no workload is called {name!r}; they are {', '.join(it.name for it in WORKLOADS)}")
         found = [
             it

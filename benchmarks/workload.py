@@ -1,6 +1,6 @@
 """What is measured: a workload is a task and its sizes. One description drives every peer, in Python and in Go.
 
-Nothing here runs a workload. `as_json` is what a peer's process is told; `go/job.go` reads the same names.
+Nothing here runs a workload. `as_json` is what a peer's process is told; `go/main.go` reads the same names.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Workload:
         sync: Whether commits wait for the disk.
         threads: Threads that work at once.
         seed: Of all that is random.
+        least_seconds: How long what is timed is repeated, where it alone is too short to be steady; the mean counts.
+            Only for tasks that change nothing.
         prepared: What the file is beforehand: "" is none, "loaded" has `count` pairs, "freed" has `count` free pages.
         changes: Whether the task changes a prepared file, and so gets a copy.
         measure: What is compared: seconds, or peak bytes of memory.
@@ -55,6 +57,7 @@ class Workload:
     sync: bool = False
     threads: int = 1
     seed: int = 1
+    least_seconds: float = 0.0
     prepared: Prepared = ""
     changes: bool = False
     measure: Measure = "time"

@@ -15,21 +15,22 @@ import (
 )
 
 type job struct {
-	Task     string `json:"task"`
-	Keys     int    `json:"keys"`
-	Values   int    `json:"values"`
-	Count    int    `json:"count"`
-	Ops      int    `json:"ops"`
-	Batch    int    `json:"batch"`
-	Span     int    `json:"span"`
-	Order    string `json:"order"`
-	Sync     bool   `json:"sync"`
-	Threads  int    `json:"threads"`
-	Seed     uint64 `json:"seed"`
-	Prepared string `json:"prepared"`
-	Path     string `json:"path"`
-	Mode     string `json:"mode"`
-	Store    string `json:"store"`
+	Task     string  `json:"task"`
+	Keys     int     `json:"keys"`
+	Values   int     `json:"values"`
+	Count    int     `json:"count"`
+	Ops      int     `json:"ops"`
+	Batch    int     `json:"batch"`
+	Span     int     `json:"span"`
+	Order    string  `json:"order"`
+	Sync     bool    `json:"sync"`
+	Threads  int     `json:"threads"`
+	Seed     uint64  `json:"seed"`
+	Least    float64 `json:"least_seconds"`
+	Prepared string  `json:"prepared"`
+	Path     string  `json:"path"`
+	Mode     string  `json:"mode"`
+	Store    string  `json:"store"`
 }
 
 type answer struct {
@@ -99,12 +100,18 @@ func (r *run) open(path string) (*bolt.DB, error) {
 	return bolt.Open(path, 0o600, &options)
 }
 
-// timed does the work and counts its time.
+// timed does the work, again and again for the least time of the workload, and
+// counts its mean time.
 func (r *run) timed(operations int, work func() error) error {
 	runtime.GC()
 	begun := time.Now()
 	err := work()
-	r.seconds += time.Since(begun).Seconds()
+	spent, times := time.Since(begun).Seconds(), 1
+	for err == nil && spent < r.Least {
+		err = work()
+		spent, times = time.Since(begun).Seconds(), times+1
+	}
+	r.seconds += spent / float64(times)
 	r.ops += operations
 	return err
 }

@@ -1,6 +1,6 @@
 package main
 
-// The twins of the tasks in tasks.py: writing.go, reading.go and at_once.go have them.
+// The twins of the tasks in tasks.py: writing.go, copying.go, reading.go and at_once.go have them.
 
 var tasks = map[string]func(r *run) error{
 	"put":               putAll,
@@ -13,6 +13,7 @@ var tasks = map[string]func(r *run) error{
 	"nested":            nested,
 	"drop":              drop,
 	"compact":           compact,
+	"backup":            backup,
 	"get":               getAll,
 	"get_many":          getAll,
 	"scan":              scan,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"os"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -187,21 +186,4 @@ func drop(r *run) error {
 		return err
 	}
 	return r.readBack(r.db)
-}
-
-func compact(r *run) error {
-	path := r.Path + ".compact"
-	defer os.Remove(path)
-	var dense *bolt.DB
-	err := r.timed(r.Ops, func() (err error) {
-		if dense, err = r.open(path); err != nil {
-			return err
-		}
-		return bolt.Compact(dense, r.db, 65536)
-	})
-	if err != nil {
-		return err
-	}
-	defer dense.Close()
-	return r.readBack(dense)
 }

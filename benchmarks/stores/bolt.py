@@ -92,6 +92,19 @@ class BoltStore(Store):
         with boltpy.open(path, no_sync=True, no_grow_sync=True) as target:
             boltpy.compact(self._db, target)
 
+    def backup(self, path: str) -> None:
+        from boltpy import snapshot  # noqa: PLC0415 - it would weigh on the rows about memory
+
+        with self._db.view() as tx:
+            snapshot.backup_file(tx, path)
+
+    def restored(self, path: str) -> str:
+        from boltpy import snapshot  # noqa: PLC0415 - as in `backup`
+
+        target = f"{path}.db"
+        snapshot.restore([path], target)
+        return target
+
     def beside_a_reader(self, work: Callable[[], None]) -> int:
         with self._db.view() as tx:
             work()

@@ -72,7 +72,15 @@ class Store(ABC):
 
     @abstractmethod
     def compact(self, path: str) -> None:
-        """Write a dense copy."""
+        """Write a dense copy and close it, without a sync."""
+
+    @abstractmethod
+    def backup(self, path: str) -> None:
+        """Write a copy of what is in the file now, and wait until it is on the disk."""
+
+    def restored(self, path: str) -> str:
+        """Return the path of a file that can be opened, of a backup: the backup itself where it is one."""
+        return path
 
     @abstractmethod
     def beside_a_reader(self, work: Callable[[], None]) -> int:

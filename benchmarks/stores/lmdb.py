@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -87,6 +88,11 @@ class LmdbStore(Store):
         # A file's copy goes through its descriptor: `copy` by name would want a folder.
         with open(path, "wb") as target:
             self._env.copyfd(target.fileno(), compact=True)
+
+    def backup(self, path: str) -> None:
+        with open(path, "wb") as target:
+            self._env.copyfd(target.fileno())
+            os.fsync(target.fileno())
 
     def beside_a_reader(self, work: Callable[[], None]) -> int:
         with self._env.begin() as txn, txn.cursor() as cursor:
