@@ -1,6 +1,7 @@
 """The command line `python -m benchmarks`.
 
-Exit codes: 0 all is well; 1 an error, told in one line, or peers that read different things; 2 wrong usage; 130 Ctrl-C.
+Exit codes: 0 all is well; 1 an error, told in one line, or a peer that failed or read something else than the others;
+2 wrong usage; 128 and the signal's number after Ctrl-C, SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
+from . import whole
 from .catalogue import WORKLOADS, chosen
 from .machine import described, load
 from .peers import OURS, PEERS, missing
-from .plot import NoMatplotlibError, draw
+from .plot import PlotError, draw
 from .progress import Progress
 from .results import ResultError, Results
 from .runner import Runner
 from .table import markdown
 
-_INTERRUPTED = 130
 
-
-def _whole(text: str) -> int:
-    number = int(text)
+def _size(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
     return number
@@ -40,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--quick", action="store_true", help="a tenth of everything, in one round: no spread is known")
     run.add_argument("--large", action="store_true", help="also what needs 10 million pairs or files of 1 GB")
     run.add_argument("--only", metavar="NAME", action="append", default=[], help="a workload, or the beginning of some")
-    run.add_argument("--peers", default="go,lmdb,sqlite3,pure", help="peers to compare with (default: %(default)s)")
-    run.add_argument("--output", metavar="FILE.json", help="keep the results, for `table` and `plot`")
-    run.add_argument("--rounds", type=_whole, help="times that each peer runs (default: 3, with --quick 1)")
+    run.add_argument("--peers", default="go,lmdb,sqlite3,pure", help="whom to compare with (default: %(default)s)")
+    run.add_argument("--output", metavar="FILE.json", help="keep the results, for the commands table and plot")
+    run.add_argument("--rounds", type=_size, help="times that each peer runs (default: 3, with --quick 1)")
     run.add_argument("--folder", help="where the files are while they are measured (default: the temporary folder)")
     for name, what in (
         ("keys", "bytes of a key"),
@@ -50,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         ("count", "pairs in the file"),
         ("batch", "pairs in a transaction"),
     ):
-        run.add_argument(f"--{name}", type=_whole, help=f"{what}, for all workloads whose name says no size")
+        run.add_argument(f"--{name}", type=_size, help=f"{what}, for all workloads whose name says no size")
 
     names = commands.add_parser("list", help="print the workloads")
     names.set_defaults(command=_list)
@@ -62,17 +65,26 @@ def _parser() -> argparse.ArgumentParser:
     plot = commands.add_parser("plot", help="draw results")
     plot.set_defaults(command=_plot)
     plot.add_argument("file", metavar="FILE.json")
-    plot.add_argument("-o", "--output", metavar="FILE.png", required=True)
+    plot.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.png",
+        required=True,
+        help="the picture; its suffix says of what kind: .png, .svg, .pdf",
+    )
     return parser
 
 
 def _run(arguments: argparse.Namespace, out: TextIO) -> int:
+    if arguments.output is not None:
+        whole.require_place(arguments.output)  # a run is long: what would fail at its end fails now
     results = measure(arguments)
-    if arguments.output:
-        results.write(arguments.output)
-    out.write(markdown(results))
-    wrong = any("differ" in series.problem for it in results.measured for series in it.series.values())
-    return 1 if wrong else 0
+    try:
+        out.write(markdown(results))
+    finally:
+        if arguments.output is not None:
+            results.write(arguments.output)
+    return 1 if results.failed else 0
 
 
 def measure(arguments: argparse.Namespace) -> Results:
@@ -80,15 +92,16 @@ def measure(arguments: argparse.Namespace) -> Results:
 
     Raises:
         ValueError: A name or a size is wrong.
+        OSError: The folder is not there, or takes no files.
     """
     sizes = {name: getattr(arguments, name) for name in ("keys", "values", "count", "batch")}
-    workloads = [it.sized(**sizes) for it in chosen(arguments.only, large=arguments.large)]
+    only = [name.strip() for name in arguments.only]
+    workloads = [it.sized(**sizes) for it in chosen(only, large=arguments.large)]
     if arguments.quick:
         workloads = [it.quick() for it in workloads]
-    names = [name for name in arguments.peers.split(",") if name and name != OURS]
-    unknown = [name for name in names if name not in PEERS]
-    if unknown:
-        raise ValueError(f"no peer is called {unknown[0]!r}; they are {', '.join(PEERS)}")
+    names = _peers(arguments.peers)
+    if arguments.folder is not None and not Path(arguments.folder).is_dir():
+        raise NotADirectoryError(f"{arguments.folder} is no folder")
     left_out = {name: reason for name in names if (reason := missing(name))}
     peers = [PEERS[OURS], *(PEERS[name] for name in names if name not in left_out)]
     results = Results(described(), {peer.name: peer.title for peer in peers}, left_out, [])
@@ -100,6 +113,15 @@ def measure(arguments: argparse.Namespace) -> Results:
             results.measured += [runner.measure(it, progress) for it in workloads]
     results.machine["load at the end"] = load()
     return results
+
+
+def _peers(text: str) -> list[str]:
+    """Return the names of peers between commas, each once; boltpy itself is always there."""
+    names = [name for word in text.split(",") if (name := word.strip())]
+    unknown = [name for name in names if name not in PEERS]
+    if unknown:
+        raise ValueError(f"no peer is called {unknown[0]!r}; they are {', '.join(PEERS)}")
+    return [name for name in dict.fromkeys(names) if name != OURS]
 
 
 def _list(_arguments: argparse.Namespace, out: TextIO) -> int:
@@ -128,9 +150,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
     parsed = _parser().parse_args(arguments)
     try:
         code: int = parsed.command(parsed, sys.stdout if out is None else out)
-    except (ValueError, ResultError, NoMatplotlibError, OSError) as error:
+    except (ValueError, ResultError, PlotError, OSError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     return code

@@ -24,14 +24,15 @@ class Peer:
         name: What `--peers` takes.
         title: What tables and charts show.
         store: What its process is told to use.
-        files: Peers of one word here begin with the same prepared file.
+        family: Peers of one family are one program: they begin with the same prepared file, and where answers differ
+            they have one voice.
         rounds: The most rounds that it takes part in.
     """
 
     name: str
     title: str
     store: str
-    files: str
+    family: str
     rounds: int = sys.maxsize
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -70,24 +72,46 @@ def work(job: Job, command: Sequence[str], environment: Mapping[str, str], *, wa
         Its answer, and its peak of memory in bytes (0 without `watch`).
 
     Raises:
-        FailedError: It gave no answer.
+        FailedError: It gave no answer, or none that can be read.
     """
     begun = time.monotonic()
+    watching = None
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(environment)
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(environment),
+        start_new_session=True,  # one group with whatever it starts, to end all of them
     )
-    watching = Watch(process.pid) if watch else None
     try:
+        if watch:
+            watching = Watch(process.pid)
         out, said = process.communicate(json.dumps(job.as_json()), timeout=_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         raise FailedError(f"no answer after {time.monotonic() - begun:.0f} seconds") from None
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
         if watching is not None:
             watching.end()
     if process.returncode != 0:
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
-        raise FailedError(f"exit code {process.returncode}: {last[0]}")
-    return Answer(**json.loads(out)), watching.peak if watching is not None else 0
+        raise FailedError(f"{_ended(process.returncode)}: {last[0]}")
+    try:
+        answer = Answer(**json.loads(out))
+    except (ValueError, TypeError) as error:
+        raise FailedError(f"it gave no answer that can be read: {error}") from error
+    return answer, watching.peak if watching is not None else 0
+
+
+def _ended(returncode: int) -> str:
+    """Say how a process ended; a negative code is a signal's number."""
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"

@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from . import whole
+
 _FORMAT = "boltpy benchmarks 1"
 
 
@@ -26,12 +28,18 @@ class Series:
         reads: Of each round, what is to be the same everywhere: operations, pairs, checksum.
         versions: What was measured, by name.
         problem: Why it does not count, "" if it does.
+        failed: Whether the problem is a fault, and not that the peer has no call for such a thing.
     """
 
     values: list[float] = field(default_factory=list)
     reads: list[list[int]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    failed: bool = False
+
+    def fail(self, problem: str) -> None:
+        """Let the series not count, because of a fault."""
+        self.problem, self.failed = problem, True
 
     @property
     def counts(self) -> bool:
@@ -89,6 +97,11 @@ class Results:
         """The peer that is compared with the others."""
         return next(iter(self.peers))
 
+    @property
+    def failed(self) -> bool:
+        """Whether a peer failed, or read something else than the others."""
+        return any(series.failed for it in self.measured for series in it.series.values())
+
     def versions(self) -> dict[str, dict[str, str]]:
         """Return what was measured, by peer."""
         found: dict[str, dict[str, str]] = {}
@@ -98,12 +111,12 @@ class Results:
         return found
 
     def write(self, path: str) -> None:
-        """Write the file.
+        """Write the file, all of it or nothing.
 
         Raises:
             OSError: It can not be written.
         """
-        Path(path).write_text(json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n", "utf-8")
+        whole.write(path, (json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, path: str) -> Results:
@@ -126,18 +139,23 @@ class Results:
             raise ResultError(f"{path} holds no results of `python -m benchmarks run`: {error}") from error
 
 
-def judge(all_series: Iterable[Series]) -> None:
-    """Mark those that read something else than most, so that they do not count; if there is no most, all of them."""
-    ran = [series for series in all_series if series.counts]
-    votes = Counter(tuple(read) for series in ran for read in {tuple(read) for read in series.reads})
+def judge(voiced: Iterable[tuple[str, Series]]) -> None:
+    """Mark those that read something else than most, so that they do not count; if there is no most, all of them.
+
+    Args:
+        voiced: Each series with its voice. Those of one voice are one program, and count once.
+    """
+    ran = [(voice, series) for voice, series in voiced if series.counts]
+    said = {(voice, tuple(read)) for voice, series in ran for read in series.reads}
+    votes = Counter(read for _voice, read in said)
     if len(votes) < 2:
         return
     (most, most_votes), (_, next_votes) = votes.most_common(2)
-    for series in ran:
+    for _voice, series in ran:
         if most_votes == next_votes:
-            series.problem = f"answers differ, and no two peers agree: {_said(series.reads)}"
+            series.fail(f"answers differ, and none has the most voices: {_said(series.reads)}")
         elif any(tuple(read) != most for read in series.reads):
-            series.problem = f"the answer differs: {_said(series.reads)}; most say {_said([list(most)])}"
+            series.fail(f"the answer differs: {_said(series.reads)}; most say {_said([list(most)])}")
 
 
 def _said(reads: list[list[int]]) -> str:

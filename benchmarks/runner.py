@@ -51,7 +51,7 @@ class Runner:
                 if turn < peer.rounds:
                     progress.step(f"{workload.name} · {peer.title}")
                     self._add_round(workload, peer, series[peer.name])
-        judge(series.values())
+        judge((peer.family, series[peer.name]) for peer in self._peers)
         return Measured(
             workload.name, workload.named(), workload.measure, workload.as_json(), dict(workload.goals), series
         )
@@ -61,8 +61,8 @@ class Runner:
             return
         try:
             answer, peak = self._one(workload, peer)
-        except FailedError as reason:
-            series.problem = f"failed: {reason}"
+        except (FailedError, OSError) as reason:
+            series.fail(f"failed: {reason}")
             return
         except UnsupportedError as reason:
             series.problem = str(reason)
@@ -102,16 +102,17 @@ class Runner:
             yield path
 
     def _original(self, workload: Workload, peer: Peer) -> Path:
-        key = (peer.files, *workload.file_key())
+        key = (peer.family, *workload.file_key())
         path = self._prepared.get(key)
         if path is None:
             path = Path(mkdtemp(dir=self._folder)) / "bench.db"
-            self._do(workload, PEERS[peer.files], path, PREPARE)
+            self._do(workload, PEERS[peer.family], path, PREPARE)
+            _settle(path)
             self._prepared[key] = path
         return path
 
 
 def _settle(path: Path) -> None:
-    """Bring a copy to the disk, so that the first sync that is measured has no other work."""
+    """Bring a file to the disk, so that the first sync that is measured has no other work."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.plot import Bar, NoMatplotlibError, bars, draw
+from benchmarks.plot import Bar, PlotError, bars, draw
 from benchmarks.results import Measured, ResultError, Results, Series, judge
 from benchmarks.table import markdown, seconds
 
@@ -18,6 +19,10 @@ SAME, OTHER, THIRD = [10, 10, 0xAB], [10, 9, 0xAB], [10, 10, 0xCD]
 
 def series(*values: float, reads: list[int] = SAME) -> Series:
     return Series(list(values), [reads for _ in values], {"it": "1"})
+
+
+def each_its_own(all_series: list[Series]) -> list[tuple[str, Series]]:
+    return [(f"peer {number}", it) for number, it in enumerate(all_series)]
 
 
 @pytest.fixture
@@ -36,15 +41,17 @@ def results() -> Results:
 class TestJudge:
     def test_those_who_agree_count(self) -> None:
         all_series = [series(1.0), series(2.0)]
-        judge(all_series)
+        judge(each_its_own(all_series))
         assert all(it.counts for it in all_series)
 
     def test_a_wrong_peer_does_not_count(self) -> None:
         right, wrong, right_too = series(1.0), series(0.1, reads=OTHER), series(2.0)
-        judge([right, wrong, right_too])
+        judge(each_its_own([right, wrong, right_too]))
         assert right.counts
         assert right_too.counts
         assert not wrong.counts
+        assert wrong.failed
+        assert not right.failed
         assert wrong.problem == (
             "the answer differs: 10 operations, 9 pairs, checksum 000000ab;"
             " most say 10 operations, 10 pairs, checksum 000000ab"
@@ -52,17 +59,29 @@ class TestJudge:
 
     def test_a_peer_that_is_wrong_once_does_not_count(self) -> None:
         once = Series([1.0, 1.0], [SAME, THIRD])
-        judge([series(1.0), once, series(1.0)])
+        judge(each_its_own([series(1.0), once, series(1.0)]))
         assert not once.counts
 
     def test_of_two_that_differ_neither_counts(self) -> None:
         all_series = [series(1.0), series(1.0, reads=THIRD)]
-        judge(all_series)
+        judge(each_its_own(all_series))
         assert not any(it.counts for it in all_series)
+        assert all(it.failed for it in all_series)
+
+    def test_one_program_in_two_modes_has_one_voice(self) -> None:
+        ours, pure, other = series(1.0), series(9.0), series(1.0, reads=OTHER)
+        judge([("boltpy", ours), ("boltpy", pure), ("go", other)])
+        assert not any(it.counts for it in (ours, pure, other))
+        assert other.problem.startswith("answers differ, and none has the most voices: 10 operations, 9 pairs")
+
+    def test_one_program_that_contradicts_itself_does_not_outvote(self) -> None:
+        ours, pure, other = series(1.0), series(9.0, reads=THIRD), series(1.0)
+        judge([("boltpy", ours), ("boltpy", pure), ("go", other)])
+        assert (ours.counts, pure.counts, other.counts) == (True, False, True)
 
     def test_a_peer_without_an_answer_has_no_vote(self) -> None:
         failed, right = Series(problem="failed"), series(1.0)
-        judge([failed, right])
+        judge(each_its_own([failed, right]))
         assert failed.problem == "failed"
         assert right.counts
 
@@ -124,11 +143,49 @@ def test_a_chart_is_drawn(results: Results, tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG\r\n")
 
 
+@pytest.mark.parametrize(("suffix", "begin"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89PNG")])
+def test_the_suffix_says_what_kind_of_picture(results: Results, suffix: str, begin: bytes, tmp_path: Path) -> None:
+    picture = tmp_path / f"results.{suffix}"
+    draw(results, str(picture))
+    assert picture.read_bytes().startswith(begin)
+
+
+@pytest.mark.parametrize("name", ["results", "results.json"])
+def test_no_picture_without_its_suffix(results: Results, name: str, tmp_path: Path) -> None:
+    with pytest.raises(PlotError, match=r"no suffix of a picture; there are .*\.pdf, .*\.png, .*\.svg"):
+        draw(results, str(tmp_path / name))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_to_compare_is_no_chart(results: Results, tmp_path: Path) -> None:
+    results.measured[0].series = {"boltpy": series(1.0)}
+    with pytest.raises(PlotError, match="nothing to draw"):
+        draw(results, str(tmp_path / "results.png"))
+
+
+def test_no_figure_is_covered_by_a_goal(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure_type = pytest.importorskip("matplotlib.figure").Figure
+    figures: list[Any] = []
+
+    def remembered(**how: Any) -> Any:
+        figures.append(figure_type(**how))
+        return figures[-1]
+
+    monkeypatch.setattr("matplotlib.figure.Figure", remembered)
+    draw(results, str(tmp_path / "results.png"))
+    panels = figures[0].axes
+    assert [panel.get_title() for panel in panels] == ["beside Go bbolt", "beside py-lmdb"]
+    for panel, ratio in zip(panels, ("0.5", "2"), strict=True):
+        (text,) = panel.texts
+        assert text.get_text() == ratio
+        assert text.get_window_extent().x0 >= panel.get_window_extent().x1
+
+
 def test_without_matplotlib_the_error_says_what_to_install(
     results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(NoMatplotlibError, match=r"pip install -e '\.\[bench\]'"):
+    with pytest.raises(PlotError, match=r"pip install -e '\.\[bench\]'"):
         draw(results, str(tmp_path / "results.png"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cli, peers
-from benchmarks.building import built
+from benchmarks.building import ROOT, built
 from benchmarks.catalogue import WORKLOADS
 from benchmarks.job import MEASURE, Job
 from benchmarks.peers import PEERS
@@ -102,14 +103,38 @@ def test_a_missing_peer_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         (["--peers", "oracle"], "no peer is called 'oracle'"),
         (["--only", "juggle"], "no workload is called 'juggle'"),
+        (["--only", ""], "no workload is called ''; they are put-ordered, "),
+        (["--only", " "], "no workload is called ''"),
+        (["--peers", "go, oracle"], "no peer is called 'oracle'; they are boltpy, go, lmdb, sqlite3, pure"),
         (["--keys", "4"], "keys is 4"),
+        (["--output", "/nowhere/results.json"], "/nowhere/results.json can not be written: No such file"),
+        (["--output", "/"], "/ is a folder"),
+        (["--output", ""], "is a folder"),
+        (["--folder", "/nowhere"], "/nowhere is no folder"),
     ],
 )
-def test_wrong_names_and_sizes_are_one_line(words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_names_and_sizes_are_one_line_before_anything_is_run(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.cli.Runner", None)
     assert cli.main(["run", *words]) == 1
     said = capsys.readouterr().err
     assert text in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("size", "text"), [("abc", "'abc' is no whole number"), ("0", "0 is less than 1")])
+def test_a_size_is_a_number(size: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["run", "--keys", size])
+    assert f"argument --keys: {text}" in capsys.readouterr().err
+
+
+def test_blanks_between_names_do_not_matter(tmp_path: Path) -> None:
+    out = io.StringIO()
+    words = ["--quick", "--only", " scan ", "--count", "100", "--peers", "sqlite3, boltpy , sqlite3,"]
+    assert cli.main(["run", *words, "--folder", str(tmp_path)], out) == 0
+    assert "| work | boltpy | of sqlite3 |" in out.getvalue()
 
 
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
@@ -124,6 +149,54 @@ def test_a_peer_that_fails_is_left_out_with_its_reason(tmp_path: Path, monkeypat
     monkeypatch.setattr("benchmarks.runner.command", lambda *_: [sys.executable, "-c", "raise SystemExit('no time')"])
     found = Runner(tmp_path, [PEERS["boltpy"]], 2).measure(TINY["put-random"], quiet())
     assert found.series["boltpy"].problem == "failed: exit code 1: no time"
+    assert found.series["boltpy"].failed
+
+
+def test_a_peer_that_fails_makes_the_run_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = peers.command
+    monkeypatch.setattr(
+        "benchmarks.runner.command",
+        lambda peer, workload: (
+            [sys.executable, "-c", "raise SystemExit('no time')"] if peer.name == "sqlite3" else right(peer, workload)
+        ),
+    )
+    out, kept = io.StringIO(), tmp_path / "results.json"
+    words = ["run", "--quick", "--only", "put-random", "--count", "100", "--peers", "sqlite3", "--output", str(kept)]
+    assert cli.main(words, out) == 1
+    assert "| put, random |" in out.getvalue()
+    assert "sqlite3 failed: exit code 1: no time" in out.getvalue()
+    assert Results.read(str(kept)).failed
+
+
+def test_a_peer_without_a_call_for_it_does_not_make_the_run_fail(tmp_path: Path) -> None:
+    words = ["run", "--quick", "--only", "nested", "--count", "100", "--peers", "sqlite3", "--folder", str(tmp_path)]
+    out = io.StringIO()
+    assert cli.main(words, out) == 0
+    assert "sqlite3 has no nested buckets" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("import os; os.kill(os.getpid(), 7)", f"killed by {signal.Signals(7).name}: it said nothing"),
+        ("print('no JSON')", "it gave no answer that can be read: "),
+        ("print('[]')", "it gave no answer that can be read: "),
+        ("""print('{"seconds": 1, "colour": 2}')""", "it gave no answer that can be read: "),
+    ],
+)
+def test_how_a_process_failed_is_said_in_words(program: str, text: str, tmp_path: Path) -> None:
+    job = Job(TINY["scan"], str(tmp_path / "test.db"), MEASURE, "boltpy")
+    with pytest.raises(FailedError, match=text):
+        work(job, [sys.executable, "-c", program], os.environ, watch=False)
+
+
+def test_the_engines_peer_tells_what_it_was_built_of(tmp_path: Path) -> None:
+    needs_go()
+    found = Runner(tmp_path, [PEERS["go"]], 1).measure(TINY["gofer-replay"], quiet())
+    required = (ROOT / "tests/interop/go/gofer/go.mod").read_text()
+    versions = found.series["go"].versions
+    assert f"storm/v3 v{versions['storm']}\n" in required
+    assert "bbolt v" + versions["storm's bbolt"] + "\n" in required
 
 
 def test_a_wrong_peer_makes_the_run_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +209,7 @@ def test_a_wrong_peer_makes_the_run_fail(tmp_path: Path, monkeypatch: pytest.Mon
         ),
     )
     out = io.StringIO()
-    words = ["run", "--quick", "--only", "put-random", "--count", "100", "--peers", "sqlite3,pure"]
+    words = ["run", "--quick", "--only", "put-random", "--count", "100", "--peers", "sqlite3,lmdb"]
     assert cli.main([*words, "--folder", str(tmp_path)], out) == 1
     assert "sqlite3 the answer differs" in out.getvalue()
 
