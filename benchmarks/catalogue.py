@@ -177,7 +177,7 @@ def _at_once() -> list[Workload]:
             title="get beside a busy thread",
             task="get_busy",
             ops=1_000,
-            least_seconds=0.5,
+            least_seconds=1.0,
             threads=2,
             prepared="loaded",
         ),

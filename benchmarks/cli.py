@@ -81,6 +81,7 @@ def _run(arguments: argparse.Namespace, out: TextIO) -> int:
     results = measure(arguments)
     try:
         out.write(markdown(results))
+        out.flush()
     finally:
         if arguments.output is not None:
             results.write(arguments.output)
@@ -105,10 +106,12 @@ def measure(arguments: argparse.Namespace) -> Results:
     left_out = {name: reason for name in names if (reason := missing(name))}
     peers = [PEERS[OURS], *(PEERS[name] for name in names if name not in left_out)]
     results = Results(described(), {peer.name: peer.title for peer in peers}, left_out, [])
+    rounds = arguments.rounds or (1 if arguments.quick else 3)
+    results.machine["rounds"] = f"{rounds}, of a tenth of each: ratios are rough" if arguments.quick else f"{rounds}"
     for name, reason in left_out.items():
         sys.stderr.write(f"missing: {name}: {reason}\n")
     with TemporaryDirectory(prefix="boltpy-bench-", dir=arguments.folder) as folder:
-        runner = Runner(Path(folder), peers, arguments.rounds or (1 if arguments.quick else 3))
+        runner = Runner(Path(folder), peers, rounds)
         with Progress(sum(map(runner.steps, workloads)), sys.stderr) as progress:
             results.measured += [runner.measure(it, progress) for it in workloads]
     results.machine["load at the end"] = load()

@@ -192,7 +192,7 @@ def _compact(task: Task) -> Answer:
 
 def _backup(task: Task) -> Answer:
     path = f"{task.job.path}.backup"
-    task.timed(task.job.workload.ops, lambda: task.store.backup(path))
+    task.timed(task.job.workload.ops, task.store.backup(path))
     restored = task.store.restored(path)
     if restored != path:
         Path(path).unlink()

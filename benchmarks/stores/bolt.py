@@ -92,11 +92,14 @@ class BoltStore(Store):
         with boltpy.open(path, no_sync=True, no_grow_sync=True) as target:
             boltpy.compact(self._db, target)
 
-    def backup(self, path: str) -> None:
+    def backup(self, path: str) -> Callable[[], object]:
         from boltpy import snapshot  # noqa: PLC0415 - it would weigh on the rows about memory
 
-        with self._db.view() as tx:
-            snapshot.backup_file(tx, path)
+        def write() -> None:
+            with self._db.view() as tx:
+                snapshot.backup_file(tx, path)
+
+        return write
 
     def restored(self, path: str) -> str:
         from boltpy import snapshot  # noqa: PLC0415 - as in `backup`

@@ -75,8 +75,8 @@ class Store(ABC):
         """Write a dense copy and close it, without a sync."""
 
     @abstractmethod
-    def backup(self, path: str) -> None:
-        """Write a copy of what is in the file now, and wait until it is on the disk."""
+    def backup(self, path: str) -> Callable[[], object]:
+        """Return what writes a copy of the file and waits until it is on the disk, with all that it needs loaded."""
 
     def restored(self, path: str) -> str:
         """Return the path of a file that can be opened, of a backup: the backup itself where it is one."""

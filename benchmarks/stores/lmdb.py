@@ -89,10 +89,13 @@ class LmdbStore(Store):
         with open(path, "wb") as target:
             self._env.copyfd(target.fileno(), compact=True)
 
-    def backup(self, path: str) -> None:
-        with open(path, "wb") as target:
-            self._env.copyfd(target.fileno())
-            os.fsync(target.fileno())
+    def backup(self, path: str) -> Callable[[], object]:
+        def write() -> None:
+            with open(path, "wb") as target:
+                self._env.copyfd(target.fileno())
+                os.fsync(target.fileno())
+
+        return write
 
     def beside_a_reader(self, work: Callable[[], None]) -> int:
         with self._env.begin() as txn, txn.cursor() as cursor:

@@ -106,10 +106,13 @@ class SqliteStore(Store):
     def compact(self, path: str) -> None:
         self._db.execute("vacuum into ?", (path,))
 
-    def backup(self, path: str) -> None:
-        with closing(sqlite3.connect(path)) as target:
-            target.execute("pragma synchronous = full")
-            self._db.backup(target)
+    def backup(self, path: str) -> Callable[[], object]:
+        def write() -> None:
+            with closing(sqlite3.connect(path)) as target:
+                target.execute("pragma synchronous = full")
+                self._db.backup(target)
+
+        return write
 
     def beside_a_reader(self, work: Callable[[], None]) -> int:
         with closing(self._connect()) as reader:

@@ -82,6 +82,7 @@ def test_a_run_keeps_its_results_and_prints_a_table(tmp_path: Path) -> None:
     assert [it.name for it in results.measured] == ["commit-no-sync", "scan"]
     assert results.measured[0].sizes["values"] == 50
     assert results.versions()["boltpy"]["HOT"] in {"c", "py"}
+    assert results.machine["rounds"] == "1, of a tenth of each: ratios are rough"
     assert {"processor", "load at the start", "load at the end"} <= set(results.machine)
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 

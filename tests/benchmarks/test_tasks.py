@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from benchmarks.data import Data, checksum
 from benchmarks.job import MEASURE, PREPARE, Answer, Job
 from benchmarks.stores import BoltStore, SqliteStore, Store, UnsupportedError
 from benchmarks.stores.lmdb import LmdbStore
-from benchmarks.tasks import TASKS, run
+from benchmarks.tasks import TASKS, Task, run
 from benchmarks.workload import Workload
 
 STORES: dict[str, Callable[..., Store]] = {"boltpy": BoltStore, "sqlite3": SqliteStore, "lmdb": LmdbStore}
@@ -72,6 +73,7 @@ def test_what_is_read_is_what_the_data_says(store: str, tmp_path: Path) -> None:
         "delete-random": dict(data.pairs(120, 300)),
         "scan": everything,
         "compact": everything,
+        "backup": dict(Data(8, 40, ordered=False, seed=1, count=300).pairs(0, 300)),
         "commit-no-sync": everything | dict(data.pair(data.chosen(turn), 1) for turn in range(120)),
         "drop": {},
     }
@@ -80,6 +82,25 @@ def test_what_is_read_is_what_the_data_says(store: str, tmp_path: Path) -> None:
         folder.mkdir()
         answer = measured(replace(SMALL[name], order="random"), store, folder)
         assert (answer.pairs, answer.checksum) == (len(pairs), sorted_checksum(pairs)), name
+
+
+@pytest.mark.parametrize(("least", "times", "seconds"), [(0.0, 1, 0.25), (1.0, 4, 0.25), (1.1, 5, 0.25)])
+def test_what_is_short_is_repeated_and_its_mean_counts(
+    least: float, times: int, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(100.0, 0.25)
+    monkeypatch.setattr("benchmarks.tasks.perf_counter", lambda: next(clock))
+    job = Job(replace(SMALL["get-busy"], least_seconds=least), str(tmp_path / "test.db"), MEASURE, "boltpy")
+    opener = partial(BoltStore, sync=False)
+    task = Task(job, opener, opener(job.path), Data(8, 32, ordered=False, seed=1, count=300))
+    done: list[int] = []
+    task.timed(120, lambda: done.append(1))
+    task.store.close()
+    assert (len(done), task.seconds, task.operations) == (times, seconds, 120)
+
+
+def test_only_what_changes_nothing_is_repeated() -> None:
+    assert [it.name for it in WORKLOADS if it.least_seconds and (it.changes or not it.prepared)] == []
 
 
 def test_gets_are_of_the_chosen_keys(tmp_path: Path) -> None:
