@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING  # noqa: TID251  type checkers see no __getattr__
 
 from .version import VERSION
 
+TYPE_CHECKING = False  # type checkers know better by this name; they see no __getattr__
 if TYPE_CHECKING:
     from .public import *
 

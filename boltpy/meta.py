@@ -1,7 +1,6 @@
 """The two meta pages: encode, decode, validate, and choose the newer. No other page has a checksum."""
 
-from __future__ import annotations
-
+# Annotations are not postponed here: to make a named tuple of texts takes a tenth of the start of the command.
 from collections.abc import Callable
 from mmap import mmap
 from typing import NamedTuple

@@ -4,8 +4,7 @@ Nothing here believes the file. What a page says of itself is checked before it 
 BoltError, and no more is read than the page can really have.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: to make a named tuple of texts takes a tenth of the start of the command.
 from typing import NamedTuple, Self
 
 from .errors import CorruptError, InvalidDatabaseError

@@ -6,10 +6,9 @@ Ctrl-C. A reader who leaves before the end (`| head`) is no error.
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from ..errors import BoltError, DatabaseError, LockTimeoutError
 from ..printing import Printer, complain, exit_code
@@ -30,13 +29,6 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     """
     line = sys.argv[1:] if argv is None else argv
     return exit_code(lambda printer: _program(line, printer), out)
-
-
-def run() -> NoReturn:
-    """Run the process's command and end the process: this is what pip installs as `boltpy`."""
-    code = main()
-    gc.freeze()  # spare the interpreter a last look at all modules for what nobody holds: it takes a tenth of `info`
-    sys.exit(code)
 
 
 def _program(line: Sequence[str], printer: Printer) -> int:

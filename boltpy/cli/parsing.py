@@ -6,7 +6,6 @@ missing is a UsageError in the words of those tools.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,7 +69,7 @@ def _seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        seconds = math.nan
+        seconds = -1
     if not 0 <= seconds < 1e8:
         raise _Wrong("it must be a number of seconds, 0 or more")
     return seconds

@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import ForwardRef
 
 import pytest
 
+from boltpy.cli.command import Command, Flag
+from boltpy.meta import Meta
+from boltpy.raw_file import PageHeader
 from tests.cli.command import ROOT
 
 
@@ -25,9 +29,15 @@ def loaded_by(*arguments: str | Path) -> set[str]:
 
 def test_info_loads_little(samples: dict[str, Path]) -> None:
     loaded = loaded_by("info", samples["rich"])
-    heavy = {"argparse", "json", "logging", "dataclasses", "inspect", "boltpy.public", "boltpy.hot", "boltpy.tx"}
+    heavy = {"argparse", "json", "logging", "dataclasses", "inspect", "math", "signal"}
+    heavy |= {"boltpy.public", "boltpy.hot", "boltpy.tx"}
     assert loaded & heavy == set()
     assert {"boltpy.cli.facts", "boltpy.raw_file"} <= loaded
+
+
+@pytest.mark.parametrize("kind", [Command, Flag, Meta, PageHeader])
+def test_what_each_start_makes_has_no_annotations_that_must_be_compiled(kind: type) -> None:
+    assert [it for it in getattr(kind, "__annotations__", {}).values() if isinstance(it, ForwardRef | str)] == []
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,29 @@ def test_ctrl_c_ends_the_wait_for_a_lock(path: Path, command: list[str]) -> None
         assert process.stdout.read() == ""
     assert process.returncode == 130
     assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("module", ["typing", "boltpy.cli", "boltpy.cli.parsing", "boltpy.cli.facts", "boltpy.storage"])
+def test_ctrl_c_while_modules_are_loaded_leaves_no_traceback(path: Path, module: str) -> None:
+    code = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.modules.pop("typing", None)
+sys.meta_path.insert(0, Interrupting())
+from boltpy.__main__ import run
+sys.argv = ["boltpy", "info", {str(path)!r}]
+run()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert outcome(result) == (130, "", "")

@@ -88,7 +88,7 @@ DOORS = {
     " boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     # These load late what not everybody needs; what they load stands in one place.
-    "importlib": "boltpy/__init__ boltpy/cli/opening boltpy/cli/table boltpy/opening",
+    "importlib": "boltpy/__init__ boltpy/__main__ boltpy/cli/opening boltpy/cli/table boltpy/opening",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
 ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/printing engine/cli/output"
