@@ -171,8 +171,9 @@ class Checker:
 
     def _bucket(self, problems: list[Problem], page: RawPage, at: int, size: int, name: bytes) -> None:
         """Look at a nested bucket: inline ones at once, others later."""
+        bucket = f"bucket {self._show_key(name)}"
         if size < BUCKET_HEADER_SIZE:
-            problems.append(Problem(f"page {page.pgid}: bucket {name!r} has a value of {size} bytes", page.pgid))
+            problems.append(Problem(f"page {page.pgid}: {bucket} has a value of {size} bytes", page.pgid))
             return
         root = BUCKET_HEADER.unpack_from(page.map, at)[0]
         if root:
@@ -182,12 +183,12 @@ class Checker:
             inline = load_inline(page.map, at + BUCKET_HEADER_SIZE, size - BUCKET_HEADER_SIZE)
             keys = [inline.key(i) for i in range(inline.item_count)]
         except CorruptError as error:
-            problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: {error.reason}", page.pgid))
+            problems.append(Problem(f"page {page.pgid}: inline {bucket}: {error.reason}", page.pgid))
             return
         if any(inline.element(i).flags & BUCKET_ENTRY for i in range(inline.item_count)):
-            problems.append(Problem(f"page {page.pgid}: inline bucket {name!r} holds a nested bucket", page.pgid))
+            problems.append(Problem(f"page {page.pgid}: inline {bucket} holds a nested bucket", page.pgid))
         if any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
-            problems.append(Problem(f"page {page.pgid}: inline bucket {name!r}: keys are out of order", page.pgid))
+            problems.append(Problem(f"page {page.pgid}: inline {bucket}: keys are out of order", page.pgid))
 
 
 def page_type(pages: Source, pgid: Pgid) -> tuple[str, int, int]:

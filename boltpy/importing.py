@@ -166,6 +166,9 @@ class Import:
                 if self._replace and said.path[-1] in parent:
                     parent.delete(said.path[-1])
                 bucket = parent.create_bucket(said.path[-1])
+            except IncompatibleValueError as error:
+                text = f"incompatible value: {bytes_text(error.key)} is a key there, not a bucket"
+                raise ImportLineError(number, text) from None
             except BucketError as error:
                 raise ImportLineError(number, str(error)) from None
         if bucket.sequence != said.sequence:

@@ -372,8 +372,8 @@ class NestingBucket(BucketState):
         """
         root = self._ref.root
         if len(self._path) > MAX_NESTING:
-            raise BucketError(f"bucket {self._path[-1]!r} is nested deeper than {MAX_NESTING} levels")
+            raise BucketError(f"a bucket is nested deeper than {MAX_NESTING} levels")
         if root in seen:
-            raise CorruptError(root, f"bucket {self._path[-1]!r} has the tree of another bucket")
+            raise CorruptError(root, "two buckets have the same tree")
         if root:
             seen.add(root)

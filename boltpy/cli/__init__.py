@@ -33,6 +33,13 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
 
 def _program(line: Sequence[str], printer: Printer) -> int:
     try:
+        return _obey(line, printer)
+    except ImportError as error:  # BOLTPY_HOT asks for kernels that are not there
+        return complain(str(error))
+
+
+def _obey(line: Sequence[str], printer: Printer) -> int:
+    try:
         name, rest = resolve(line)
         if name not in MODULES:
             return _without_command(name, rest, printer)

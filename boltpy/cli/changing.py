@@ -10,6 +10,7 @@ from pathlib import Path
 
 import boltpy
 
+from ..bucket_state import MAX_NESTING
 from ..format import MAX_VALUE_SIZE
 from ..printing import Printer
 from .command import BUCKETS, FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
@@ -58,6 +59,7 @@ def _put(arguments: Arguments, out: Printer) -> int:
     *path, key = names(words, arguments.parse_format)
     with _changing(arguments) as tx:
         bucket = bucket_of(tx, path, make=arguments.parents)
+        _require_no_bucket(bucket, path, key)
         is_new = key not in bucket
         bucket.put(key, value)
     return _tell(arguments, out, created=is_new)
@@ -73,13 +75,17 @@ def _input(source: str) -> bytes:
     return sys.stdin.buffer.read(most)
 
 
+def _require_no_bucket(bucket: boltpy.Bucket, path: list[bytes], key: bytes) -> None:
+    if bucket.bucket(key) is not None:
+        raise CommandError(f"this is a bucket, not a key: {shown_path([*path, key])}")
+
+
 def _delete(arguments: Arguments, out: Printer) -> int:
     *path, key = names(arguments.words[1:], arguments.parse_format)
     with _changing(arguments) as tx:
         bucket = bucket_of(tx, path)
         is_there = key in bucket
-        if bucket.bucket(key) is not None:
-            raise CommandError(f"this is a bucket, not a key: {shown_path([*path, key])}")
+        _require_no_bucket(bucket, path, key)
         if not is_there and not arguments.force:
             raise CommandError(f"key not found: {shown_path([*path, key])}")
         bucket.delete(key)
@@ -93,9 +99,17 @@ def _mkbucket(arguments: Arguments, out: Printer) -> int:
     with boltpy.open(arguments.file, timeout=lock_wait(arguments.timeout)) as db, db.update() as tx:
         parent = bucket_of(tx, path[:-1], make=arguments.parents)
         is_new = parent.bucket(path[-1]) is None
-        if is_new or not arguments.parents:
+        if is_new:
+            _require_no_key(parent, path)
             parent.create_bucket(path[-1])
+        elif not arguments.parents:
+            raise CommandError(f"bucket already exists: {shown_path(path)}")
     return _tell(arguments, out, created=is_new)
+
+
+def _require_no_key(parent: boltpy.Bucket, path: list[bytes]) -> None:
+    if path[-1] in parent and parent.bucket(path[-1]) is None:
+        raise CommandError(f"this is a key, not a bucket: {shown_path(path)}")
 
 
 def _rmbucket(arguments: Arguments, out: Printer) -> int:
@@ -103,8 +117,7 @@ def _rmbucket(arguments: Arguments, out: Printer) -> int:
     with _changing(arguments) as tx:
         parent = bucket_of(tx, path[:-1])
         bucket = parent.bucket(path[-1])
-        if bucket is None and path[-1] in parent:
-            raise CommandError(f"this is a key, not a bucket: {shown_path(path)}")
+        _require_no_key(parent, path)
         if bucket is None and not arguments.force:
             raise CommandError(f"bucket not found: {shown_path(path)}")
         if bucket is not None:
@@ -127,8 +140,14 @@ def _mv(arguments: Arguments, out: Printer) -> int:
             before.delete(old)
         elif before.bucket(old) is None:
             raise CommandError(f"neither a key nor a bucket: {shown_path([*source, old])}")
+        elif target[: len(source) + 1] == [*source, old]:
+            raise CommandError(f"a bucket cannot be moved into itself: {shown_path([*source, old])}")
         else:
-            before.move_bucket(old, behind, new_name=new)
+            try:
+                before.move_bucket(old, behind, new_name=new)
+            except boltpy.BucketError as error:  # all else that is wrong with buckets is excluded by now
+                text = f"would be nested deeper than {MAX_NESTING} levels: {shown_path([*target, new])}"
+                raise CommandError(text) from error
     return _tell(arguments, out, moved="bucket" if value is None else "pair")
 
 

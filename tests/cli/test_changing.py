@@ -72,7 +72,7 @@ class TestPut:
     def test_what_cannot_be_is_one_line(self, path: Path) -> None:
         assert refused("put", path, "nobody", "k", "v") == 'bucket not found: "nobody"'
         assert refused("put", path, "users", "ada", "k", "v") == 'this is a key, not a bucket: "users"/"ada"'
-        assert "incompatible value" in refused("put", path, "users", "old", "v")
+        assert refused("put", path, "users", "old", "v") == 'this is a bucket, not a key: "users"/"old"'
         assert refused("put", path, "users", "", "v") == "a name or key of no bytes"
         assert "hex" in refused("put", path, "users", "k", "abc", "--value-format", "hex")
         assert "No such file" in refused("put", path, "users", "k", "-i", "/nowhere/at/all")
@@ -102,7 +102,8 @@ class TestBuckets:
         printed("mkbucket", path, "a")
         assert printed_json("mkbucket", path, "-p", "a", "b", "c") == {"created": True}
         assert printed_json("mkbucket", path, "-p", "a", "b", "c") == {"created": False}
-        assert refused("mkbucket", path, "a") == "bucket already exists: b'a'"
+        assert refused("mkbucket", path, "a") == 'bucket already exists: "a"'
+        assert refused("mkbucket", path, "users", "ada") == 'this is a key, not a bucket: "users"/"ada"'
         assert refused("mkbucket", path, "x", "y") == 'bucket not found: "x"'
         assert refused("rmbucket", path, "a").startswith('the bucket is not empty: "a"')
         printed("rmbucket", path, "a", "b", "c")
@@ -144,8 +145,15 @@ class TestMove:
             "there is something already"
         )
         assert refused("mv", path, "users", "--to", "users").startswith("there is something already")
-        assert "into itself" in refused("mv", path, "users", "--to", "users", "--to", "old", "--to", "users")
+        into_itself = refused("mv", path, "users", "--to", "users", "--to", "old", "--to", "users")
+        assert into_itself == 'a bucket cannot be moved into itself: "users"'
         assert refused("mv", path, "nobody", "--to", "x") == 'neither a key nor a bucket: "nobody"'
+
+    def test_nothing_moves_deeper_than_buckets_can_be(self, path: Path) -> None:
+        deep = ["a"] * 300
+        printed("mkbucket", path, "-p", *deep)
+        said = refused("mv", path, "users", *(word for name in [*deep, "users"] for word in ("--to", name)))
+        assert said == "would be nested deeper than 300 levels: " + "/".join(['"a"'] * 300 + ['"users"'])
 
 
 class TestSequence:

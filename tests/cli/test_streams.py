@@ -170,6 +170,12 @@ def test_ctrl_c_ends_the_wait_for_a_lock(path: Path, command: list[str]) -> None
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("arguments", ["check {}", "info {} --json", "diff {} {}", "version", "--help", "page {} 0"])
+def test_kernels_that_are_not_there_are_an_error(path: Path, arguments: str) -> None:
+    result = run(*arguments.replace("{}", str(path)).split(), BOLTPY_HOT="rust")
+    assert outcome(result) == (1, "", "Error: BOLTPY_HOT is 'rust'; it must be 'c', 'py' or unset\n")
+
+
 @pytest.mark.parametrize("module", ["typing", "boltpy.cli", "boltpy.cli.parsing", "boltpy.cli.facts", "boltpy.storage"])
 def test_ctrl_c_while_modules_are_loaded_leaves_no_traceback(path: Path, module: str) -> None:
     code = f"""
