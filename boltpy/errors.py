@@ -80,8 +80,8 @@ class LockTimeoutError(DatabaseError, TimeoutError):
     """
 
     def __init__(self, path: str, timeout: float, holder: str = "another opener") -> None:
-        waited = f" (waited {timeout:g} s)" if timeout >= 1e-6 else ""
-        super().__init__(f"timeout: {path} is locked by {holder}{waited}")
+        text = f"{path} is locked by {holder}"
+        super().__init__(f"timeout: {text} (waited {timeout:g} s)" if timeout >= 1e-6 else text)
         self.path = path
         self.timeout = timeout
 

@@ -202,16 +202,12 @@ def has_freelist(file: RawFile) -> bool:
 
 
 def rebuild_freelist(file: RawFile, output: str) -> None:
-    """Write a copy of a file in which the freelist is stored again.
+    """Write a copy of a file in which the freelist is stored again. If it is stored already, that is all the copy has.
 
     Raises:
-        SurgeryError: It is stored already, or there is an output.
+        SurgeryError: There is an output.
         BoltError, OSError: As `boltpy.open`.
     """
-    if has_freelist(file):
-        raise SurgeryError(
-            "the file already has freelist, please consider to abandon the freelist to forcibly rebuild it"
-        )
     require_vacant(output)
     with taking_the_place_of(output) as beside:
         _copied(file, beside).close()

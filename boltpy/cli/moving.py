@@ -158,7 +158,7 @@ def _report(report: Report) -> Iterator[str]:
             yield f"the other meta is valid too: --meta {other} gives its commit"
         else:
             yield f"the other meta is damaged, and was perhaps the newer one: --meta {other} looks for what it led to"
-    yield "nothing is wrong" if report.is_whole else f"{report.faults:,} faults"
+    yield "nothing is wrong" if report.is_whole else f"{report.faults:,} fault{'s' * (report.faults != 1)}"
     yield from (f"  {text}" for text in report.texts[:_COUNTS_FAULTS])
     if report.faults > _COUNTS_FAULTS:
         yield "  ... the rest is in the notes of the output"

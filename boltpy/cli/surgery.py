@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ..errors import CorruptError
+from ..errors import BoltError, CorruptError
 from ..key_paths import paths_to_key
 from ..printing import Printer
 from ..raw_file import RawFile
@@ -34,10 +34,11 @@ _PAGE_ID = Flag("pageId", "uint", "the page, from 2 on", metavar="PAGE", require
 
 # bbolt's own advice, word for word; `boltpy` has the same command.
 _ABANDON = "Please consider executing `./bbolt surgery freelist abandon ...`"
-_MIGHT_HAVE_CHANGED = ("WARNING: the free list might have changed.", _ABANDON)
-_ABANDONED_PAGES = (
-    "WARNING: The clearing has abandoned some pages that are not yet referenced from free list.",
-    _ABANDON,
+_MIGHT_HAVE_CHANGED = "the free list might have changed."
+_ABANDONED_PAGES = "The clearing has abandoned some pages that are not yet referenced from free list."
+_HAS_FREELIST = "the file already has freelist, please consider to abandon the freelist to forcibly rebuild it"
+_DELAY = (
+    "It may cause some delay on next startup because bbolt needs to scan the whole db to reconstruct the free list."
 )
 _IN_A_COPY = (
     "The file stays as it is: the change is made in a copy, which is there as a whole or, after an error, not at all. "
@@ -46,52 +47,55 @@ _IN_A_COPY = (
 
 
 @contextmanager
-def _source(arguments: Arguments, verb: str) -> Iterator[RawFile]:
-    """Give the command's file, which nobody may change meanwhile; what is wrong with it is told with the verb."""
-    require_file(arguments.file)
-    try:
-        with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
-            yield file
-    except CorruptError as error:
-        raise CommandError(f"{verb} command failed: {error.reason}") from error
-    except SurgeryError as error:
-        raise CommandError(f"{verb} command failed: {error}") from error
+def _source(arguments: Arguments, verb: str, failing: str = "") -> Iterator[RawFile]:
+    """Give the command's file, which nobody may change meanwhile, once it is sure that there is no output yet.
 
-
-def _vacant(arguments: Arguments, verb: str) -> None:
+    Args:
+        arguments: Of the command.
+        verb: The command, to tell of an output that is there.
+        failing: The command as bbolt spells it to tell what is wrong with the file, where that differs.
+    """
     require_file(arguments.file)
     try:
         require_vacant(arguments.output)
     except SurgeryError as error:
         raise CommandError(f"[{verb}] {error}") from error
+    try:
+        with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
+            yield file
+    except CorruptError as error:
+        raise CommandError(f"{failing or verb} command failed: {error.reason}") from error
+    except SurgeryError as error:
+        raise CommandError(f"{failing or verb} command failed: {error}") from error
 
 
-def _tell(lines: tuple[str, ...] | list[str], arguments: Arguments, out: Printer) -> int:
+def _tell(done: str, arguments: Arguments, out: Printer, warnings: Sequence[str] = (), advice: str = "") -> int:
+    """Print what was done, behind warnings if there are any, and for people the advice that belongs to them."""
     if arguments.json:
-        warnings = [line.removeprefix("WARNING: ") for line in lines[:-1] if line != _ABANDON]
-        out.line(json.dumps({"output": arguments.output, "done": lines[-1], "warnings": warnings}))
-    else:
-        for line in lines:
-            out.line(line)
+        out.line(json.dumps({"output": arguments.output, "done": done, "warnings": list(warnings)}))
+        return 0
+    for warning in warnings:
+        out.line(f"WARNING: {warning}")
+    if warnings and advice:
+        out.line(advice)
+    out.line(done)
     return 0
 
 
 def _revert(arguments: Arguments, out: Printer) -> int:
-    _vacant(arguments, "revert-meta-page")
     with _source(arguments, "revert-meta-page") as file:
         operate(file, arguments.output, reverted_meta(file))
-    return _tell(["The meta page is reverted."], arguments, out)
+    return _tell("The meta page is reverted.", arguments, out)
 
 
 def _copy_page(arguments: Arguments, out: Printer) -> int:
     source, target = arguments.from_page, arguments.to_page
     if source == target:
         raise UsageError(f"'--from-page' and '--to-page' have the same value: {source}")
-    _vacant(arguments, "copy-page")
     with _source(arguments, "copy-page") as file:
         operate(file, arguments.output, copied_page(file, source, target))
-        warning = _MIGHT_HAVE_CHANGED if has_freelist(file) else ()
-    return _tell([*warning, f"The page {source} was successfully copied to page {target}"], arguments, out)
+        warnings = [_MIGHT_HAVE_CHANGED] if has_freelist(file) else []
+    return _tell(f"The page {source} was successfully copied to page {target}", arguments, out, warnings, _ABANDON)
 
 
 def _require_tree_page(pgid: int) -> None:
@@ -102,44 +106,43 @@ def _require_tree_page(pgid: int) -> None:
 def _clear_page(arguments: Arguments, out: Printer) -> int:
     pgid = arguments.pageId
     _require_tree_page(pgid)
-    _vacant(arguments, "clear-page")
     with _source(arguments, "clear-page") as file:
         patches, lost = cleared_page(file, pgid)
         operate(file, arguments.output, patches)
-    return _tell([*(_ABANDONED_PAGES if lost else ()), f"The page ({pgid}) was cleared"], arguments, out)
+    return _tell(f"The page ({pgid}) was cleared", arguments, out, [_ABANDONED_PAGES] * lost, _ABANDON)
 
 
 def _clear_elements(arguments: Arguments, out: Printer) -> int:
     pgid, start, end = arguments.pageId, arguments.from_index, arguments.to_index
     _require_tree_page(pgid)
-    _vacant(arguments, "clear-page-elements")
-    with _source(arguments, "clear-page-element") as file:
+    with _source(arguments, "clear-page-elements", failing="clear-page-element") as file:
         patches, lost = cleared_elements(file, pgid, start, end)
         operate(file, arguments.output, patches)
     done = f"All elements in [{start}, {end}) in page {pgid} were cleared"
-    return _tell([*(_ABANDONED_PAGES if lost else ()), done], arguments, out)
+    return _tell(done, arguments, out, [_ABANDONED_PAGES] * lost, _ABANDON)
 
 
 def _abandon(arguments: Arguments, out: Printer) -> int:
-    _vacant(arguments, "freelist abandon")
     with _source(arguments, "freelist abandon") as file:
         patches = abandoned_freelist(file)
         operate(file, arguments.output, patches)
     where = "both meta pages" if len(patches) == 2 else "the one meta page that is valid"
-    done = f"The freelist was abandoned in {where}."
-    note = (
-        "It may cause some delay on next startup because bbolt needs to scan the whole db to reconstruct the free list."
-    )
-    if arguments.json:
-        return _tell([done], arguments, out)
-    return _tell([done, note], arguments, out)
+    _tell(f"The freelist was abandoned in {where}.", arguments, out)
+    if not arguments.json:
+        out.line(_DELAY)
+    return 0
 
 
 def _rebuild(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
     with RawFile(arguments.file, lock_wait(arguments.timeout)) as file:
-        rebuild_freelist(file, arguments.output)
-    return _tell(["The freelist was successfully rebuilt."], arguments, out)
+        if has_freelist(file):
+            raise CommandError(_HAS_FREELIST)
+        try:
+            rebuild_freelist(file, arguments.output)
+        except BoltError as error:
+            raise CommandError(f"[freelist rebuild] {error}") from error
+    return _tell("The freelist was successfully rebuilt.", arguments, out)
 
 
 def _validate(arguments: Arguments, out: Printer) -> int:
@@ -161,12 +164,11 @@ def _update(arguments: Arguments, out: Printer) -> int:
     if slot not in (0, 1):
         raise UsageError(f"invalid meta page id: {slot}")
     changes = dict(map(_field, arguments.fields))
-    _vacant(arguments, "meta update")
     with _source(arguments, "meta update") as file:
         patches, warnings = updated_meta(file, slot, changes)
         operate(file, arguments.output, patches)
     done = f"The meta page {slot} has been updated!" if patches else "Nothing changed!"
-    return _tell([*(f"WARNING: {warning}" for warning in warnings), done], arguments, out)
+    return _tell(done, arguments, out, warnings)
 
 
 def _field(text: str) -> tuple[str, int]:

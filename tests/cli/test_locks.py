@@ -52,7 +52,7 @@ def test_each_command_reports_a_held_lock_at_once_and_names_the_process(path: Pa
         start = time.monotonic()
         for line in LOCKING:
             found = run_here(*line.format(path, path).split())
-            assert found == (1, b"", f"Error: timeout: {path} is locked by {holder}\n"), line
+            assert found == (1, b"", f"Error: {path} is locked by {holder}\n"), line
         assert time.monotonic() - start < 30  # most of it in looking for forgotten databases, among what pytest has
 
 

@@ -275,6 +275,7 @@ class TestTheCommand:
         assert told["pairs"]["matched"] > 500
         assert told["page_size"] == PAGE
         assert len(told["texts"]) == told["faults"] == 1
+        assert f"\n1 fault\n  {told['texts'][0]}" in printed("recover", raw.path, "-o", tmp_path / "again.jsonl")
 
     def test_to_the_output_the_report_is_beside(self, path: Path) -> None:
         told = run("recover", path, "-o", "-")

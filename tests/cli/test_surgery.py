@@ -146,6 +146,17 @@ def test_a_freelist_that_is_there_is_not_rebuilt(source: Path) -> None:
     assert refuse(source, "freelist rebuild").startswith("the file already has freelist")
 
 
+def test_what_stops_a_rebuilding_is_told_with_the_command(source: Path) -> None:
+    abandoned = bytes(operate(source, "freelist abandon").data)
+    output = source.with_name("output.db")
+    source.write_bytes(abandoned)
+    error = f'[freelist rebuild] copy file failed: output file "{output}" already exists'
+    assert refuse(source, "freelist rebuild") == error
+    output.unlink()
+    source.write_bytes(abandoned[: 3 * 4096])
+    assert refuse(source, "freelist rebuild").startswith("[freelist rebuild] the file is cut short")
+
+
 @pytest.mark.parametrize("slot", [0, 1])
 @pytest.mark.parametrize(
     ("fields", "expected"),
@@ -225,7 +236,7 @@ def test_an_output_that_is_there_is_left_alone(source: Path, operation: tuple, t
         output.symlink_to(source.with_name("nowhere"))
     else:
         output.hardlink_to(source)
-    assert f'copy file failed: output file "{output}" already exists' in refuse(source, *operation)
+    assert f'] copy file failed: output file "{output}" already exists' in refuse(source, *operation)
 
 
 def test_a_full_disk_leaves_no_output(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +251,7 @@ def test_a_file_that_is_being_written_to_is_not_copied(source: Path) -> None:
     with boltpy.open(source):
         code, _, errors = run_here("surgery", "revert-meta-page", source, "--output", source.with_name("output.db"))
     assert code == 1
-    assert errors.startswith(f"Error: timeout: {source} is locked by ")
+    assert errors.startswith(f"Error: {source} is locked by ")
 
 
 def test_what_was_done_as_json(source: Path) -> None:
