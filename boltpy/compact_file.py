@@ -23,7 +23,7 @@ def compact_file(
     tx_max_size: int = 65536,
     sync: bool = True,
     progress: Callable[[int], object] | None = None,
-) -> None:
+) -> int:
     """Copy the database `source` into the new database `target`, with full pages.
 
     The copy is made beside the target and renamed into place, so after a failure the target is as it was; or the copy
@@ -37,6 +37,9 @@ def compact_file(
         tx_max_size: Bytes of keys and values in a transaction on the target; 0 is no limit.
         sync: Whether the copy is on the disk when this returns.
         progress: Called now and then with the number of pairs and buckets that are copied.
+
+    Returns:
+        The bytes of the new file.
 
     Raises:
         FileExistsError: The target holds something.
@@ -55,6 +58,7 @@ def compact_file(
         compact(old, new, tx_max_size, progress)
         if sync:
             new.sync()
+        return os.path.getsize(beside)
 
 
 @contextmanager

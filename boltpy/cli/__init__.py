@@ -75,7 +75,10 @@ def _reason(error: Exception, file: str) -> str:
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return error.strerror if error.filename is None else f"{error.filename or '(no name)'}: {error.strerror}"
     text = str(error)
-    is_named = file in text or isinstance(error, LockTimeoutError)  # which may be about another file
+    # As a word: a file may be called `e`.
+    is_named = any(f" {file}{end}" in f" {text} " for end in " :") or isinstance(
+        error, LockTimeoutError
+    )  # which may be about another file
     return f"{file}: {text}" if isinstance(error, DatabaseError | OSError) and not is_named else text

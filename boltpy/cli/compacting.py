@@ -43,7 +43,7 @@ def _compact(arguments: Arguments, out: Printer) -> int:
         Progress("compact", _items(path, timeout) if is_shown() else 0) as progress,
     ):
         before = os.path.getsize(path)
-        compact_file(
+        after = compact_file(
             path,
             arguments.output,
             timeout,
@@ -51,7 +51,6 @@ def _compact(arguments: Arguments, out: Printer) -> int:
             sync=not arguments.no_sync,
             progress=progress.at,
         )
-    after = os.path.getsize(arguments.output)
     if arguments.json:
         out.line(json.dumps({"before": before, "after": after}))
     else:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import boltpy
 
 from ..difference import BucketDifference, Difference, PairDifference, differences
+from ..errors import ChecksumError, CorruptError, DatabaseError, InvalidDatabaseError, VersionMismatchError
 from ..printing import Printer
-from .command import JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, Flag
+from .command import JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag
 from .formats import as_json, quoted
 from .opening import lock_wait, readable
 from .paths import shown_path
@@ -18,16 +21,12 @@ _SHOWN_BYTES = 200
 
 
 def _diff(arguments: Arguments, out: Printer) -> int:
-    timeout = lock_wait(arguments.timeout)
     left, right = arguments.words
     found = 0
     with (
-        readable(arguments, left) as left_path,
-        readable(arguments, right) as right_path,
-        boltpy.open(left_path, read_only=True, timeout=timeout) as a,
-        boltpy.open(right_path, read_only=True, timeout=timeout) as b,
-        a.view() as before,
-        b.view() as after,
+        _told_with(f"{left} or {right}", CorruptError),
+        _opened(arguments, left) as before,
+        _opened(arguments, right) as after,
     ):
         for difference in differences(before, after):
             found += 1
@@ -44,6 +43,26 @@ def _diff(arguments: Arguments, out: Printer) -> int:
     elif arguments.brief and arguments.json:
         out.line(json.dumps({"same": True}))
     return 1 if found else 0
+
+
+@contextmanager
+def _opened(arguments: Arguments, file: str) -> Iterator[boltpy.Tx]:
+    """Give a read transaction on one of the files."""
+    timeout = lock_wait(arguments.timeout)
+    with ExitStack() as stack:
+        with _told_with(file, InvalidDatabaseError, VersionMismatchError, ChecksumError, CorruptError):
+            path = stack.enter_context(readable(arguments, file))
+            db = stack.enter_context(boltpy.open(path, read_only=True, timeout=timeout))
+        yield stack.enter_context(db.view())
+
+
+@contextmanager
+def _told_with(file: str, *kinds: type[DatabaseError]) -> Iterator[None]:
+    """Name the file in errors of these kinds, which do not tell which of the two it is."""
+    try:
+        yield
+    except kinds as error:
+        raise CommandError(f"{file}: {error}") from error
 
 
 def _facts(difference: Difference) -> dict[str, object]:

@@ -12,7 +12,8 @@ import pytest
 
 import boltpy
 from boltpy.cli import main
-from tests.cli.command import COMMAND, ROOT, environment, run
+from tests.cli.beside import run_here
+from tests.cli.command import COMMAND, ROOT, environment, printed, run
 
 # Says that it waits, each time that it looks for the lock again.
 WAITING = """
@@ -200,3 +201,36 @@ run()
         check=False,
     )
     assert outcome(result) == (130, "", "")
+
+
+def test_an_error_names_its_file_however_short_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e").write_bytes(b"text")
+    code, _, errors = run_here("info", "e")
+    assert (code, errors) == (1, "Error: e: invalid database: no meta page\n")
+
+
+def test_an_output_without_a_name_is_told(path: Path) -> None:
+    for command in ("compact", "export", "copy", "recover"):
+        code, _, errors = run_here(command, path, "-o", "")
+        assert (code, errors) == (1, "Error: (no name): exists and is no regular file\n")
+
+
+def test_diff_names_the_file_that_is_at_fault(path: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"text" * 5000)
+    for files in ((path, broken), (broken, path)):
+        code, _, errors = run_here("diff", *files)
+        assert code == 2
+        assert errors.startswith(f"Error: {broken}: ")
+    broken.write_bytes(path.read_bytes()[: 2 * 4096])
+    code, _, errors = run_here("diff", path, broken)
+    assert code == 2
+    assert str(broken) in errors
+
+
+def test_a_compact_copy_that_goes_over_the_output_has_a_size(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    result = shell(f"compact -o /dev/stdout {path} >{tmp_path}/out")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert printed("check", tmp_path / "out") == "OK\n"
