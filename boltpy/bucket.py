@@ -99,13 +99,15 @@ class Bucket(NestingBucket):
         wanted = cast("list[bytes]", list(keys))
         if set(map(type, wanted)) != {bytes}:
             wanted = [bytes_of(key) for key in wanted]
-        if self._changes:
-            return [self.get(key) for key in wanted]
         found, complete = hot.get_many(self._tree, self._map, wanted)
         if not complete:
             for i, value in enumerate(found):
                 if value is None:
                     found[i] = self.get(wanted[i])
+        if self._changes:
+            for i, change in enumerate(map(self._changes.get, wanted)):
+                if change is not None:
+                    found[i] = None if isinstance(change, Mark) else change
         return found
 
     def put(self, key: ReadableBuffer, value: ReadableBuffer) -> None:
@@ -228,7 +230,12 @@ class Bucket(NestingBucket):
         self.delete(key)
 
     def __contains__(self, key: ReadableBuffer) -> bool:
-        return self.get(key) is not None
+        key = bytes_of(key)
+        if self._changes:
+            value = self._changes.get(key)
+            if value is not None:
+                return isinstance(value, bytes)
+        return _hot_get(self._tree, key, len(key)) >= 0 or self._look_up(key) is not None
 
     # -- walking -------------------------------------------------------------------------------------------------
 

@@ -20,13 +20,10 @@ from .changes import Changes, KeyOrder, Mark
 from .errors import BucketError
 from .format import BUCKET_ENTRY
 from .hot.raw_page import BucketRef
+from .known_plain import LookedTo, Path, PlainBuckets
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
 from .tree import LARGEST_BATCH, Snapshot
-
-Path = tuple[bytes, ...]
-# Up to and with which committed key a bucket was found to hold no nested ones. None: it is plain.
-PlainBuckets = dict[Path, bytes | None]
 
 # bolt sets no limit, but a commit takes a level of Python's stack for each level of nesting.
 MAX_NESTING = 300
@@ -54,9 +51,6 @@ class BucketTx(Protocol):
 
     def _lend(self, view: memoryview) -> memoryview:
         """Return the view, to be released when the transaction ends."""
-
-    def _forget_below(self, path: Path) -> None:
-        """Forget what is known of the bucket at `path` and below."""
 
 
 class BucketState:
@@ -116,8 +110,7 @@ class BucketState:
             # Of committed items that changes hide, the first of some neighbours to the last; upwards and downwards.
             self._hidden: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
             self._touched = new  # to be written even without changes
-            # b"": not looked through at all. No key is empty.
-            self._scanned_to: bytes | None = None if new else tx._plain_buckets.get(path, b"")
+            self._scanned_to: LookedTo = None if new else tx._plain_buckets.looked_to(path)
             self._plain = self._scanned_to is None
             self._has_nested = False  # some were seen: there is no need to look for them again
             self._walks = 0
@@ -225,13 +218,13 @@ class BucketState:
         """Take note that a nested bucket is put here."""
         self._plain = False
         self._fast = None
-        self._tx._plain_buckets.pop(self._path, None)
+        self._tx._plain_buckets.forget_one(self._path)
         self._has_nested = True
 
-    def _tell_plain(self, found: PlainBuckets) -> None:
+    def _tell_plain(self, found: dict[Path, LookedTo]) -> None:
         """Add what this and all nested handles have come to know."""
         to = None if self._plain else self._scanned_to
-        if not self._has_nested and to != self._tx._plain_buckets.get(self._path, b""):
+        if not self._has_nested and to != self._tx._plain_buckets.looked_to(self._path):
             found[self._path] = to
         for child in self._children.values():
             child._tell_plain(found)

@@ -13,7 +13,6 @@ from typing import NoReturn, TypeVar, cast
 
 from .batch import Batcher
 from .birth import prepare
-from .bucket_state import PlainBuckets
 from .check import Checker
 from .commit import Committer, Sealer, map_size_for
 from .errors import (
@@ -29,6 +28,7 @@ from .errors import (
 )
 from .format import NO_FREELIST, Txid
 from .freelist import Allocation, Freelist, decode, descending
+from .known_plain import LookedTo, Path, PlainBuckets
 from .managed_tx import ManagedTx
 from .meta import both_metas, newest
 from .open_txs import OpenTxs
@@ -42,7 +42,6 @@ from .tx import Tx
 T = TypeVar("T")
 
 _LAST_TXID = 2**63 - 1
-_KNOWN_PLAIN_LIMIT = 10_000
 # What a commit is refused with at places where the freelist is whole.
 _REFUSALS = (StorageError, CorruptError, LimitError, BucketError, InvariantError)
 _silent = getLogger("boltpy.silent")
@@ -75,7 +74,7 @@ class DB:
         self._in_doubt = False
         self._sealer: Sealer | None = None
         self._stats = Stats()
-        self._plain_buckets: PlainBuckets = {}
+        self._plain_buckets = PlainBuckets()
         self._batcher: Batcher[Tx] = Batcher(options.max_batch_size, options.max_batch_delay)
         # Settled: the state that a commit builds on is known to be on the disk. With no_sync only `sync` asks.
         self._page_size, self._is_settled = prepare(storage, options)
@@ -274,7 +273,7 @@ class DB:
                 self._in_doubt = False
             self._log.error("%s: txid %d was not committed: %s", self.path, self._meta.txid + 1, error)
             raise
-        plain: PlainBuckets = {}
+        plain: dict[Path, LookedTo] = {}
         root._tell_plain(plain)
         try:
             self._committer.write_meta(meta, root)
@@ -287,18 +286,10 @@ class DB:
             freelist.committed(meta.txid, tx._freed, allocation, readers_open=self._txs.any_reader())
             self._meta, self._mapping = meta, mapping
             self._in_doubt = False
-        self._learn(plain)
+        self._plain_buckets.learn(plain)
         if self._sealer is not None:
             self._sealer.committed(Snapshot(mapping, meta), allocation.taken, tx._freed)
         self._log.debug("committed txid %d to %s", meta.txid, self.path)
-
-    def _learn(self, plain: PlainBuckets) -> None:
-        """Remember which buckets have no nested ones, as far as they were looked through."""
-        if not plain:
-            return
-        if len(self._plain_buckets) > _KNOWN_PLAIN_LIMIT:
-            self._plain_buckets.clear()
-        self._plain_buckets |= plain
 
     def _check_strictly(self, snapshot: Snapshot, freelist: Freelist, freed: array[int]) -> None:
         free = [*freelist.spans.ids(), *freelist.waiting, *freed]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .bucket import Bucket
-from .bucket_state import Path
 from .format import Pgid
+from .known_plain import Path
 from .tree import Pair
 from .tx import Tx
 

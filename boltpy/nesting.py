@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from heapq import merge
 from typing import Any, Self
 
 from . import hot
-from .bucket_state import MAX_NESTING, BucketState, BucketTx, Path
+from .bucket_state import MAX_NESTING, BucketState, BucketTx
 from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
@@ -23,7 +24,7 @@ from .errors import (
 )
 from .format import Pgid, ReadableBuffer
 from .hot.raw_page import BucketRef
-from .ranges import make_range, walk
+from .ranges import pair_count
 from .stats import BucketStats, BucketStructure
 
 _MAX_SEQUENCE = 2**64 - 1
@@ -51,9 +52,6 @@ class _DeletedBucketTx:
 
     def _lend(self, view: memoryview) -> memoryview:
         return self._tx._lend(view)
-
-    def _forget_below(self, path: Path) -> None:
-        self._tx._forget_below(path)
 
 
 class NestingBucket(BucketState):
@@ -164,10 +162,7 @@ class NestingBucket(BucketState):
             self._order.go(name)
         self._choose_fast()
         self._edits += 1
-        if child._plain:  # then there is nothing below it
-            self._tx._plain_buckets.pop(child._path, None)
-        else:
-            self._tx._forget_below(child._path)
+        self._tx._plain_buckets.forget(child._path)
 
     def create_bucket_if_not_exists(self, name: ReadableBuffer) -> Self:
         """Return the nested bucket of this name, made now if there was none.
@@ -235,12 +230,12 @@ class NestingBucket(BucketState):
     def _all_pages(self) -> array[int]:
         """Return the committed pages of this bucket and of all that are nested in it now."""
         marks = self._snapshot.new_marks()
-        for tree, _ in self._nest():
-            hot.mark_pages(tree, marks)
-        return hot.marked(marks)
+        return hot.marked(marks, sum(hot.mark_pages(tree, marks) for tree, _ in self._nest()))
 
     def _require_depth(self, child: NestingBucket) -> None:
         """Raise BucketError unless a bucket fits below this one with all that is nested in it."""
+        if len(self._path) < len(child._path):
+            return  # no deeper than it was
         left = MAX_NESTING - len(self._path) - 1
         seen: set[Pgid] = set()
         for tree, level in child._nest() if left >= 0 and not child._plain else [(child._tree, 0)]:
@@ -302,9 +297,9 @@ class NestingBucket(BucketState):
         """Iterate over (name, bucket) of all buckets nested directly here, in key order."""
         self._require_open()
         if self.writable:
-            names = {name for name, _ in self._snapshot.nested_buckets(self._tree) if name not in self._changes}
-            names.update(name for name, value in self._changes.items() if value is Mark.NESTED)
-            for name in sorted(names):
+            made = sorted([name for name, value in self._changes.items() if value is Mark.NESTED])
+            stored = (name for name, _ in self._snapshot.nested_buckets(self._tree) if name not in self._changes)
+            for name in merge(stored, made):
                 nested = self.bucket(name)
                 if nested is not None:
                     yield name, nested
@@ -360,8 +355,7 @@ class NestingBucket(BucketState):
     def _structure(self, seen: set[Pgid]) -> BucketStructure:
         self._require_new(seen)
         name = self._path[-1] if self._path else b"root"
-        key_n = sum(value is not None for _, value in walk(self, make_range(None, None, None), False, iter))
-        return BucketStructure(name, key_n, [nested._structure(seen) for _, nested in self.buckets()])
+        return BucketStructure(name, pair_count(self), [nested._structure(seen) for _, nested in self.buckets()])
 
     def _require_new(self, seen: set[Pgid]) -> None:
         """Take note of the bucket's root page; in a sound file no other bucket has it.

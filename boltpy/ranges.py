@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from . import hot
 from .cursor import Steps, Walked, bytes_of
-from .format import ReadableBuffer
+from .format import BUCKET_ENTRY, ReadableBuffer
 from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, has_large, one_by_one, pairs_of
 
 # Runs of few items are made pairs so many at a time.
@@ -60,6 +60,18 @@ def walk(
     if bucket.writable:
         return part(_checked(bucket, keys, reverse))
     return part(chain.from_iterable(_committed(bucket, keys, reverse)))
+
+
+def pair_count(bucket: Iterated) -> int:
+    """Return how many pairs there are, nested buckets left out. No value is made, unless there are changes."""
+    if bucket._changes:
+        return sum(value is not None for _, value in walk(bucket, (None, None), False, iter))
+    total, key, how, done = 0, None, 0, False
+    while not done:
+        runs, key, done = hot.scan(bucket._tree, bucket._map, key, None, how, LARGEST_BATCH)
+        total += sum(count for _, count, _, _, flags in runs if not flags & BUCKET_ENTRY)
+        how = hot.SCAN_EXCLUSIVE
+    return total
 
 
 def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[Pair]]:

@@ -83,10 +83,11 @@ class Snapshot:
             CorruptError: A page breaks the format, or an inline bucket holds a nested one, which bolt never writes:
                 its pages could be another bucket's.
         """
-        last, how, done = None, hot.SCAN_BUCKETS, False
+        last, how, done, count = None, hot.SCAN_BUCKETS, False, FIRST_BATCH
         while not done:
-            runs, last, done = hot.scan(tree, self.map, last, None, how, LARGEST_BATCH)
+            runs, last, done = hot.scan(tree, self.map, last, None, how, count)
             how |= hot.SCAN_EXCLUSIVE
+            count = min(4 * count, LARGEST_BATCH)
             for at, count, ksize, vsize, _ in runs:
                 if not tree.root:
                     raise CorruptError(None, "an inline bucket holds a nested bucket")
@@ -118,7 +119,7 @@ class Snapshot:
         marks = self.tree_marks()
         every_page = (1 << min(self.meta.hwm, len(self.map) // self.meta.page_size)) - 1
         free = every_page & ~int.from_bytes(marks, "little")
-        return hot.marked(bytearray(free.to_bytes(len(marks), "little")))
+        return hot.marked(bytearray(free.to_bytes(len(marks), "little")), free.bit_count())
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,7 +12,6 @@ from operator import index
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from .bucket import Bucket
-from .bucket_state import Path, PlainBuckets
 from .check import Checker, Problem, page_type
 from .cursor import Cursor
 from .errors import (
@@ -24,6 +24,7 @@ from .errors import (
 )
 from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
 from .freelist import stored_ids
+from .known_plain import PlainBuckets
 from .options import Options
 from .ownership import this_thread
 from .stats import BucketStructure, Info, PageInfo, TxStats
@@ -31,6 +32,7 @@ from .storage import PathLike, replacing, same_file
 from .tree import Snapshot
 
 _COPY_BYTES = 1024 * 1024
+_LENT_LIMIT = 64  # views, before those that were dropped are looked for
 
 
 class TxHost(Protocol):
@@ -81,7 +83,8 @@ class Tx:
         self._stats = TxStats()
         self._plain_buckets = db._plain_buckets
         self._freed = array("Q")
-        self._lent: list[memoryview] = []
+        self._lent: list[weakref.ref[memoryview]] = []
+        self._lent_limit = _LENT_LIMIT
         self._free: frozenset[Pgid] | None = None
         self._hooks: list[Callable[[], object]] = []
         # A read transaction keeps no bucket: without a circle of references, a leaked one ends at once.
@@ -127,14 +130,11 @@ class Tx:
             raise TxNotWritableError
 
     def _lend(self, view: memoryview) -> memoryview:
-        self._lent.append(view)
+        self._lent.append(weakref.ref(view))
+        if len(self._lent) > self._lent_limit:
+            self._lent = [lent for lent in self._lent if lent() is not None]
+            self._lent_limit = 2 * len(self._lent) + _LENT_LIMIT
         return view
-
-    def _forget_below(self, path: Path) -> None:
-        if not self._plain_buckets:
-            return
-        for known in [known for known in self._plain_buckets if known[: len(path)] == path]:
-            del self._plain_buckets[known]
 
     # -- buckets -------------------------------------------------------------------------------------------------
 
@@ -242,9 +242,11 @@ class Tx:
             if self._written_root is not None:
                 self._written_root._close()
                 self._written_root = None
-            for view in self._lent:
-                with suppress(BufferError):  # somebody made a view of the view; it keeps the old mapping alive
-                    view.release()
+            for lent in self._lent:
+                view = lent()
+                if view is not None:
+                    with suppress(BufferError):  # somebody made a view of the view; it keeps the old mapping alive
+                        view.release()
             self._lent = []
         finally:
             self._host._end(self)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .bucket import Bucket
-from .bucket_state import Path
 from .census import used_bytes
 from .check import page_type
 from .format import NO_FREELIST
+from .known_plain import Path
 from .tx import Tx
 from .walking import required_bucket
 

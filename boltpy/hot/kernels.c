@@ -630,11 +630,16 @@ int64_t bp_mark_pages(const bp_tree *t, uint8_t *marks, uint64_t marks_len, bp_e
 
 uint64_t bp_marked(const uint8_t *marks, uint64_t marks_len, uint64_t *out, uint64_t cap)
 {
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < marks_len; i++)
-        for (uint32_t set = marks[i]; set; set &= set - 1, n++)
-            if (n < cap)
-                out[n] = 8 * i + (uint64_t)__builtin_ctz(set);
+    uint64_t n = 0, i = 0, eight;
+    while (i < marks_len && n < cap) {
+        if (marks_len - i >= 8 && (memcpy(&eight, marks + i, 8), !eight)) {
+            i += 8; /* most pages are of other trees */
+            continue;
+        }
+        for (uint32_t set = marks[i]; set && n < cap; set &= set - 1)
+            out[n++] = 8 * i + (uint64_t)__builtin_ctz(set);
+        i++;
+    }
     return n;
 }
 

@@ -180,7 +180,7 @@ int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const ui
 
 /* Set a bit in marks for each page of the tree. How many pages; -1 see *err; -2 if marks has too few bits. */
 int64_t bp_mark_pages(const bp_tree *tree, uint8_t *marks, uint64_t marks_len, bp_error *err);
-/* The numbers of the bits that are set, upward. How many; there is no room for more than cap. */
+/* The numbers of the first cap bits that are set, upward. How many there were. */
 uint64_t bp_marked(const uint8_t *marks, uint64_t marks_len, uint64_t *out, uint64_t cap);
 
 /* Lowest run of `need` neighbours among descending ids: the index of its lowest id, or -1 */

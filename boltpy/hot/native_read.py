@@ -12,7 +12,7 @@ from ..errors import CorruptError, InvariantError
 from ..format import Pgid
 from . import pure_ids
 from ._kernels import ffi, lib
-from .pure_read import Found, Run, values_at
+from .pure_read import ASK_FIND, Found, Run, values_at
 from .raw_page import Map, Source, Tree, bucket_ref, corrupt
 
 _VALUES_IN_A_ROW: Final = 64
@@ -88,17 +88,19 @@ def places(tree: Tree, keys: list[bytes]) -> list[int]:
 def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
     n = len(keys)
     out, sum_ = _get_each(tree, keys)
-    size, complete = sum_.size, sum_.found == n
+    size, some_missing = sum_.size, sum_.found < n
+    places = ffi.unpack(out, n) if some_missing or not sum_.same or size < 1 else []
+    complete = not some_missing or ASK_FIND not in places
     if not n or not sum_.same or size < 1:
-        return values_at(mapped, ffi.unpack(out, n) if n else []), complete
+        return values_at(mapped, places), complete
     row = _VALUES_IN_A_ROW if n >= _VALUES_IN_A_ROW else 1  # cutting them costs most where each one is a row
     values = not_cleared("uint8_t[]", -(-n // row) * row * size)
     if lib.bp_gather(cast("Any", tree).src, out, n, values, size):
         raise InvariantError("the values changed while they were read")
     found: list[bytes | None] = [*chain.from_iterable(iter_unpack(f"{size}s" * row, ffi.buffer(values)))]
     del found[n:]
-    if not complete:
-        for i, at in enumerate(ffi.unpack(out, n)):
+    if some_missing:
+        for i, at in enumerate(places):
             if at < 0:
                 found[i] = None
     return found, complete
@@ -156,9 +158,11 @@ def mark_pages(tree: Tree, marks: bytearray) -> int:
     return count
 
 
-def marked(marks: bytearray) -> array[int]:
-    found = array("Q", bytes(8 * int.from_bytes(marks, "little").bit_count()))
-    lib.bp_marked(ffi.from_buffer("uint8_t[]", marks), len(marks), *_ids(found))
+def marked(marks: bytearray, count: int) -> array[int]:
+    found = array("Q", bytes(8 * count))
+    number = lib.bp_marked(ffi.from_buffer("uint8_t[]", marks), len(marks), *_ids(found))
+    if number < count:
+        raise InvariantError(f"{number} bits are set, not {count}")
     return found
 
 

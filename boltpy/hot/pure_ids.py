@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import sys
 from array import array
-from itertools import pairwise
+from itertools import islice, pairwise
 
-from ..errors import CorruptError
+from ..errors import CorruptError, InvariantError
 
 
-def marked(marks: bytearray) -> array[int]:
-    """Return the numbers of the bits that are set, ascending. Bit 0 is the lowest of the first byte."""
-    return array("Q", (8 * i + bit for i, byte in enumerate(marks) if byte for bit in range(8) if byte >> bit & 1))
+def marked(marks: bytearray, count: int) -> array[int]:
+    """Return the numbers of the first `count` bits that are set, ascending. Bit 0 is the lowest of the first byte.
+
+    Raises:
+        InvariantError: There are fewer.
+    """
+    found = (8 * i + bit for i, byte in enumerate(marks) if byte for bit in range(8) if byte >> bit & 1)
+    numbers = array("Q", islice(found, count))
+    if len(numbers) < count:
+        raise InvariantError(f"{len(numbers)} bits are set, not {count}")
+    return numbers
 
 
 def find_run(ids: array[int], need: int) -> int:

@@ -133,9 +133,9 @@ def places(tree: Tree, keys: list[bytes]) -> list[int]:
 
 
 def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
-    """Return the value of each key, None where get() tells no place; and whether it told one for all."""
-    found = values_at(mapped, places(tree, keys))
-    return found, None not in found
+    """Return the value of each key, None where get() tells no place; and whether find() has nothing to add."""
+    found = places(tree, keys)
+    return values_at(mapped, found), ASK_FIND not in found
 
 
 def values_at(mapped: Map, found: list[int]) -> list[bytes | None]:

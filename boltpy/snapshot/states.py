@@ -39,4 +39,4 @@ def state_pages(snapshot: Snapshot) -> array[Pgid]:
     marks = snapshot.tree_marks()
     for pgid in freelist_pages(snapshot):
         marks[pgid // 8] |= 1 << pgid % 8
-    return marked(marks)[2:]
+    return marked(marks, int.from_bytes(marks, "little").bit_count())[2:]

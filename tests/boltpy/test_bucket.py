@@ -317,3 +317,40 @@ def test_keys_are_ordered_as_unsigned_bytes_and_prefixes_come_first(db: boltpy.D
             widgets(tx).put(key, key[::-1])
     with db.view() as tx:
         assert list(widgets(tx).items()) == [(key, key[::-1]) for key in sorted(keys)]
+
+
+def test_views_that_were_dropped_are_forgotten(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put(b"k", b"value")
+    with db.view() as tx:
+        bucket = bucket_at(tx, b"b")
+        kept = [bucket.get_view(b"k") for _ in range(100)]
+        for _ in range(2000):
+            bucket.get_view(b"k")
+        assert len(tx._lent) < 500
+    assert len(kept) == 100
+    for view in kept:
+        assert view is not None
+        with pytest.raises(ValueError, match="released"):
+            view.tobytes()
+
+
+def test_whether_a_key_is_there_is_asked_without_its_value(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        bucket = tx.create_bucket(b"b")
+        bucket.put_many({b"large": bytes(1 << 25), b"gone": b"", b"k": b""})
+        bucket.create_bucket(b"nested")
+    with db.update() as tx:
+        bucket = bucket_at(tx, b"b")
+        tracemalloc.start()
+        assert b"large" in bucket
+        bucket.put(b"new", b"")
+        bucket.delete(b"gone")
+        assert b"large" in bucket
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+        assert [key in bucket for key in (b"k", b"new", b"gone", b"nested", b"", bytearray(b"k"))] == [
+            True, True, False, False, False, True,
+        ]  # fmt: skip
+        with pytest.raises(TypeError):
+            "text" in bucket  # type: ignore[operator]  # noqa: B015

@@ -15,7 +15,7 @@ import boltpy
 from boltpy.cursor import Steps
 from tests.models import bucket_at
 
-STEPS = 300
+STEPS = 150
 
 
 def lines_of(step: Callable[[int], object], numbers: range) -> int:
@@ -101,7 +101,7 @@ def test_looks_between_small_changes_put_nothing_in_order_anew(db: boltpy.DB) ->
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_a_walk_leaps_over_what_its_transaction_deleted(db: boltpy.DB, reverse: bool) -> None:
-    pairs = {b"%06d" % i: b"v" for i in range(100 * STEPS)}
+    pairs = {b"%06d" % i: b"v" for i in range(200 * STEPS)}
     with db.update() as tx:
         tx.create_bucket(b"b").put_many(pairs)
     with db.update() as tx:
@@ -142,3 +142,36 @@ def test_a_walk_over_what_its_transaction_replaced_looks_at_each_committed_item_
             item = cursor.next()
         assert seen == [(key, b"new") for key in pairs]
     assert len(looked) < 5 * len(pairs)
+
+
+def test_deleting_and_moving_buckets_that_hold_buckets_looks_at_no_others(db: boltpy.DB) -> None:
+    count = 7 * STEPS
+    with db.update() as tx:
+        for i in range(count):
+            tx.create_bucket(b"%05d" % i).create_bucket(b"nested").put(b"key", b"value")
+            tx.create_bucket(b"m%05d" % i).create_bucket(b"nested").put(b"key", b"value")
+        target = tx.create_bucket(b"target")
+    with db.update() as tx:
+        target = bucket_at(tx, b"target")
+        assert_no_step_takes_longer(lambda i: tx.delete_bucket(b"%05d" % i))
+        assert_no_step_takes_longer(lambda i: tx.move_bucket(b"m%05d" % i, None, target))
+
+
+def test_a_bucket_that_moves_no_deeper_is_not_looked_through(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many({b"%06d" % i: b"" for i in range(20_000)})
+        tx.create_bucket(b"deep").create_bucket(b"b").put_many({b"%06d" % i: b"" for i in range(20_000)})
+    with db.update() as tx:
+        deep = bucket_at(tx, b"deep")
+        assert lines_of(lambda _: tx.move_bucket(b"b", None, None, b"c"), range(1)) < 1000
+        assert lines_of(lambda _: tx.move_bucket(b"b", deep, None), range(1)) < 1000
+
+
+def test_the_first_nested_bucket_is_told_before_the_others_are_looked_for(db: boltpy.DB) -> None:
+    with db.update() as tx:
+        for i in range(5000):
+            tx.create_bucket(b"%05d" % i)
+    with db.update() as tx:
+        assert lines_of(lambda _: next(tx.buckets()), range(1)) < 5000
+    with db.view() as tx:
+        assert lines_of(lambda _: next(tx.buckets()), range(1)) < 5000

@@ -259,7 +259,10 @@ class TestIntoADatabaseThatIsThere:
             (b'{"bucket":["same"]}', "line 3: the bucket .* has the sequence 3, not 0"),
             (b'{"bucket":["same"],"sequence":3}\n{"key":"k","value":"w"}', 'line 4: the key "k" is there'),
             (b'{"bucket":["same"],"sequence":3}\n{"key":"nest","value":"w"}', 'line 4: "nest" is a bucket there'),
-            (b'{"bucket":["plain"]}\n{"bucket":["plain","c"]}', 'line 4: incompatible value: "c" is a key there, not a bucket'),
+            (
+                b'{"bucket":["plain"]}\n{"bucket":["plain","c"]}',
+                'line 4: incompatible value: "c" is a key there, not a bucket',
+            ),
         ],
     )
     def test_the_line_of_a_conflict_is_told(self, tmp_path: Path, line: bytes, told: str) -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files without ".py", below the package's folder.
 FLOORS = {
     "boltpy": (
-        "errors format checksum stats changes ownership version hot/build",
+        "errors format checksum stats changes known_plain ownership version hot/build",
         "storage batch open_txs salvage/pages salvage/__init__ jsonl hot/raw_page snapshot/fingerprints",
         "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read files",
         "hot/pure_write hot/native_read",
