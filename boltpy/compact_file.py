@@ -9,10 +9,11 @@ from errno import EEXIST
 
 from .dense_copy import compact
 from .errors import BoltError, DatabaseError, LockTimeoutError
+from .files import same_file
 from .opening import open as open_db
 from .opening import open_database
 from .options import Options
-from .storage import same_file, taking_the_place_of
+from .storage import taking_the_place_of
 
 
 def compact_file(

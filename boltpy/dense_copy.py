@@ -7,8 +7,8 @@ from collections.abc import Callable
 from .bucket import Bucket
 from .db import DB
 from .errors import DatabaseError
+from .files import same_file
 from .format import Pgid
-from .storage import same_file
 from .tx import Tx
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -14,22 +15,29 @@ FileId = tuple[int, int]
 
 
 @contextmanager
-def new_file(path: PathLike, mode: int) -> Iterator[FileStorage]:
-    """Give a new file to make; when the block ends well it is synced, gets its mode and takes the place of `path`.
+def new_masked_file(path: PathLike, mode: int) -> Iterator[FileStorage]:
+    """Give a new file to make; when the block ends well it is synced and takes the place of `path`.
 
-    The mode is kept as it is, whatever the umask; until then only the owner can read the file.
+    Its mode is `mode` less the umask, from the first moment on.
 
     Raises:
         As `taking_the_place_of`.
     """
     with taking_the_place_of(path) as beside:
-        file = FileStorage(beside, mode=0o600, read_only=False, exclusive=True)
+        file = FileStorage(beside, mode=mode, read_only=False, exclusive=True)
         try:
             yield file
-            os.chmod(beside, mode)
             file.sync()
         finally:
             file.close()
+
+
+@contextmanager
+def new_file(path: PathLike, mode: int) -> Iterator[FileStorage]:
+    """The same with the mode as it is, whatever the umask; until it is whole, only the owner can read the file."""
+    with new_masked_file(path, 0o600) as file:
+        yield file
+        os.chmod(file.path, mode)
 
 
 def open_to_read(path: PathLike) -> BinaryIO:
@@ -37,9 +45,22 @@ def open_to_read(path: PathLike) -> BinaryIO:
     return open(path, "rb", buffering=0)
 
 
+def is_regular(path: PathLike) -> bool:
+    """Return whether a path leads to a file that can be sought in and opened again: no pipe, device or folder."""
+    return stat.S_ISREG(os.stat(path).st_mode)
+
+
 def permissions(path: PathLike) -> int:
     """Return the permission bits of a file."""
     return os.stat(path).st_mode & 0o777
+
+
+def same_file(a: PathLike | int, b: PathLike) -> bool:
+    """Return whether both exist and are one file: a path or a descriptor, and a path."""
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
 
 
 def beside(path: PathLike, suffix: str) -> str:

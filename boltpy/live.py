@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from .errors import BoltError, BusyWriterError, CorruptError, DatabaseError
-from .files import new_file, permissions
+from .files import new_masked_file, permissions, same_file
 from .format import Txid
 from .meta import META_PAGE_BYTES, Meta, both_metas, detect_page_size, newest, twin_pages
-from .storage import FileStorage, path_text, same_file
+from .storage import FileStorage, path_text
 from .tree import Mapping, Snapshot
 
 _COPY_BYTES = 1024 * 1024
@@ -44,8 +44,8 @@ def copy_live(
 
     The copy is one committed state: it holds all pages up to the high-water mark, both of its metas tell that state,
     and its trees were walked. It is made beside its place, takes it when it is on the disk, and has the permissions of
-    the source. The writer may be any program that writes as bbolt does, on this machine: over a network file system
-    nothing is promised.
+    the source, less the umask. The writer may be any program that writes as bbolt does, on this machine: over a network
+    file system nothing is promised.
 
     Args:
         source: The file.
@@ -63,7 +63,7 @@ def copy_live(
         raise DatabaseError(f"cannot copy {path_text(source)} onto itself")
     file = FileStorage(path_text(source), mode=0, read_only=True)
     try:
-        with new_file(target, permissions(source)) as copy:
+        with new_masked_file(target, permissions(source)) as copy:
             return _copy(file, copy, patience, progress)
     finally:
         file.close()

@@ -15,7 +15,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from errno import EEXIST
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
 from typing import BinaryIO, NoReturn, Protocol, TypeAlias
@@ -27,6 +27,7 @@ Opener: TypeAlias = Callable[[str, int, int], int]
 PathLike: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 _LOCK_POLL_SECONDS = 0.01
+AT_ONCE = 1e-9  # seconds to wait for a lock; 0 waits for ever
 
 
 class Storage(Protocol):
@@ -54,6 +55,12 @@ class Storage(Protocol):
 
     def sync(self) -> None:
         """Return when what was written is on the disk."""
+
+    def permissions(self) -> int:
+        """Return the file's permission bits, whatever path leads to it now."""
+
+    def is_at(self, path: PathLike) -> bool:
+        """Return whether a path leads to this file: it may have been renamed or replaced since it was opened."""
 
     def close(self) -> None:
         """Give back the lock and the descriptor. A second call does nothing."""
@@ -156,10 +163,14 @@ class FileStorage:
         held = [it for it in others if it and it._thread is this_thread() and it._pid == self._pid]
         return any(other._fd >= 0 and os.path.samestat(os.fstat(other._fd), mine) for other in held)
 
-    def is_at_its_path(self) -> bool:
-        """Return whether the path leads to this file: it may have been replaced or deleted since it was opened."""
+    def permissions(self) -> int:
+        """Return the file's permission bits."""
+        return os.fstat(self._fd).st_mode & 0o777
+
+    def is_at(self, path: PathLike) -> bool:
+        """Return whether a path leads to this file."""
         try:
-            return os.path.samestat(os.fstat(self._fd), os.stat(self.path))
+            return os.path.samestat(os.fstat(self._fd), os.stat(path))
         except FileNotFoundError:
             return False
 
@@ -355,17 +366,14 @@ def _locked(path: str, name: str) -> Iterator[bool]:
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise FileExistsError(EEXIST, "exists and is no regular file", name)
-            fd = stack.enter_context(_opened(path, os.O_RDONLY | os.O_NONBLOCK))
+            file = stack.enter_context(closing(FileStorage(name, mode=0, read_only=True)))
         except FileNotFoundError:
             yield False
             return
         except PermissionError:  # it cannot be read, but can still be replaced
             yield True
             return
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockTimeoutError(name, 0) from None
+        file.lock(shared=True, timeout=AT_ONCE)
         yield True
 
 
@@ -378,14 +386,6 @@ def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-
-
-def same_file(a: PathLike, b: PathLike) -> bool:
-    """Return whether both paths exist and lead to one file."""
-    try:
-        return os.path.samefile(a, b)
-    except OSError:
-        return False
 
 
 def path_text(path: PathLike) -> str:

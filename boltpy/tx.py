@@ -28,7 +28,7 @@ from .known_plain import PlainBuckets
 from .options import Options
 from .ownership import this_thread
 from .stats import BucketStructure, Info, PageInfo, TxStats
-from .storage import PathLike, replacing, same_file
+from .storage import PathLike, Storage, replacing
 from .tree import Snapshot
 
 _COPY_BYTES = 1024 * 1024
@@ -46,6 +46,7 @@ class TxHost(Protocol):
         """Return facts about the open file."""
 
     _plain_buckets: PlainBuckets
+    _storage: Storage
 
     def _commit(self, tx: Tx) -> None:
         """Write a transaction; on an error nothing of it is visible."""
@@ -296,7 +297,7 @@ class Tx:
             OSError: The system refuses.
         """
         self._require_open()
-        if same_file(path, self._host.path):
+        if self._host._storage.is_at(path):
             raise DatabaseError(f"cannot copy {self._host.path} onto itself")
         with replacing(path, mode) as file:
             self.write_to(file)

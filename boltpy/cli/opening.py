@@ -10,15 +10,14 @@ from typing import Any
 
 import boltpy
 
+from ..storage import AT_ONCE
 from .command import Arguments, CommandError
 from .progress import Progress
-
-_AT_ONCE = 1e-9  # seconds; for boltpy.open, 0 waits for ever
 
 
 def lock_wait(seconds: float) -> float:
     """Return the flag `--timeout` as `boltpy.open` takes it."""
-    return seconds or _AT_ONCE
+    return seconds or AT_ONCE
 
 
 def require_file(path: str) -> None:

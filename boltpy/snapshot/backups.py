@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import ESPIPE
 from secrets import token_bytes
 from typing import BinaryIO
 
 from ..errors import DatabaseError
-from ..files import open_to_read, permissions
+from ..files import is_regular, open_to_read, same_file
 from ..format import Pgid, Txid
-from ..storage import PathLike, path_text, replacing, same_file
+from ..storage import PathLike, path_text, replacing
 from ..tx import Tx
 from .fingerprints import ABSENT, fingerprints
 from .reading import Reader
@@ -69,15 +70,16 @@ def backup(tx: Tx, file: BinaryIO, *, since: PathLike | None = None, progress: P
     Args:
         tx: An open transaction.
         file: Where to; it is only written to, never sought in.
-        since: An earlier backup of this database: then only pages are written that are not as they were. Its index is
-            proven; its pages are `verify`'s business.
+        since: An earlier backup, in a regular file: then only pages are written that are not as they were. Its index
+            is proven; its pages are `verify`'s business. Whether it is of this database nobody can tell; if it is not,
+            the backup is right, and large.
         progress: Told how far it is.
 
     Raises:
         BackupError: The earlier backup is damaged.
-        DatabaseError: It is of a later state, or of another database.
+        DatabaseError: It has pages of another size, or is of a later state or of one that this one did not come from.
         CorruptError: The database is damaged.
-        OSError: The file takes no more.
+        OSError: The file takes no more, or the earlier backup cannot be read.
     """
     tx._require_open()
     snapshot = tx._snapshot
@@ -88,7 +90,7 @@ def backup(tx: Tx, file: BinaryIO, *, since: PathLike | None = None, progress: P
         chain=base.header.chain if base else token_bytes(ID_BYTES),
         id=token_bytes(ID_BYTES),
         parent=base.digest if base else bytes(DIGEST_BYTES),
-        mode=permissions(tx.db.path),
+        mode=tx.db._storage.permissions(),
         meta=meta,
     )
     pgids = state_pages(snapshot)
@@ -134,19 +136,26 @@ def _write_pages(
 
 def _base(path: PathLike, tx: Tx) -> Reader:
     """Return the index of an earlier backup that a transaction's state can build on."""
+    if not is_regular(path):
+        raise OSError(ESPIPE, "is no regular file, which an earlier backup must be", path_text(path))
     with open_to_read(path) as file:
         base = Reader(file, path_text(path))
         base.read_index_only()
     earlier, meta = base.header.meta, tx._snapshot.meta
     if earlier.page_size != meta.page_size:
         raise DatabaseError(
-            f"{base.name} has pages of {earlier.page_size} bytes, {tx.db.path} of {meta.page_size}:"
+            f"{base.name} has pages of {earlier.page_size} bytes, the database of {meta.page_size}:"
             " it is a backup of another database"
         )
     if earlier.txid > meta.txid:
-        raise DatabaseError(f"{base.name} is of txid {earlier.txid}; {tx.db.path} is at {meta.txid}, which is earlier")
+        raise DatabaseError(
+            f"{base.name} is of txid {earlier.txid}; the database is at {meta.txid}, which is earlier:"
+            " begin a new chain"
+        )
     if earlier.txid == meta.txid and earlier != meta:
-        raise DatabaseError(f"{base.name} has another txid {meta.txid} than {tx.db.path}: they have parted ways")
+        raise DatabaseError(
+            f"{base.name} has another txid {meta.txid} than the database: they have parted ways, begin a new chain"
+        )
     return base
 
 
@@ -160,12 +169,13 @@ def backup_file(
 
     Raises:
         DatabaseError: The target is the database itself, or the earlier backup.
+        LockTimeoutError: The target is another database that somebody has open for writing.
         FileExistsError: The target is a device, a pipe or a folder.
         As `backup`.
     """
     tx._require_open()
-    for other in (tx.db.path, since):
-        if other is not None and same_file(path, other):
-            raise DatabaseError(f"cannot write the backup onto {path_text(other)}")
-    with replacing(path, permissions(tx.db.path)) as file:
+    storage = tx.db._storage
+    if storage.is_at(path) or (since is not None and same_file(path, since)):
+        raise DatabaseError(f"cannot write the backup onto {path_text(path)}")
+    with replacing(path, storage.permissions()) as file:
         return backup(tx, file, since=since, progress=progress)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EAGAIN
 from hashlib import sha256
 from io import SEEK_END, SEEK_SET
 from typing import BinaryIO, NamedTuple, NoReturn
@@ -86,13 +88,31 @@ class Reader:
         """Read `count` bytes, fewer where the stream ends."""
         parts, left = [], count
         while left:
-            part = self._file.read(min(left, _MOST_READ))
+            part = self._some(min(left, _MOST_READ))
             if not part:
                 break
             parts.append(part)
             left -= len(part)
             self.size += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _some(self, count: int) -> bytes:
+        with self._named():
+            part: object = self._file.read(count)
+            if part is None:
+                raise BlockingIOError(EAGAIN, "gives nothing now: it is in non-blocking mode")
+        if not isinstance(part, bytes | bytearray | memoryview):
+            raise TypeError(f"{self.name} gives {type(part).__name__}; a backup is read in binary mode")
+        return bytes(part)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Tell in an error of the system which file it is about."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or self.name
+            raise
 
     def _exactly(self, count: int) -> bytes:
         data = self._up_to(count)
@@ -150,6 +170,8 @@ class Reader:
             self._refuse(f"says that it has {count} pages; at most {pages_in_a_frame(size)} are allowed")
         body = memoryview(self._body(header, 16 * count))
         pgids, prints = numbers_of(body[: 8 * count]), numbers_of(body[8 * count :])
+        if header.first != pgids[0]:
+            self._refuse(f"says that it begins with page {header.first}; it begins with page {pgids[0]}")
         previous = self._pgids[-1] if self._pgids else 1
         for pgid in pgids:
             if not previous < pgid < self.header.meta.hwm:
@@ -190,6 +212,7 @@ class Reader:
         for pgid, stored in zip(self._pgids, self._prints, strict=True):
             if self.index[pgid] != stored:
                 self._refuse(f"the index has another page {pgid}")
+        del self._prints[:]  # nobody needs them any more
         state_pages = len(self.index) - self.index.count(ABSENT)
         if not self.header.number and state_pages != self.page_count:
             self._refuse(f"the state has {state_pages} pages, this full backup has {self.page_count}")
@@ -209,7 +232,8 @@ class Reader:
         Raises:
             BackupError: They are damaged. Whether the pages are, this does not tell.
         """
-        self._frame_at = self._file.seek(0, SEEK_END) - FRAME_HEADER_BYTES - LAST_BODY_BYTES
+        with self._named():
+            self._frame_at = self._file.seek(0, SEEK_END) - FRAME_HEADER_BYTES - LAST_BODY_BYTES
         self._frame = 1
         if self._frame_at < HEADER_BYTES:
             self._refuse("the backup is cut short")
@@ -230,4 +254,5 @@ class Reader:
         self._read_last(last_header)
 
     def _go_to(self, at: int) -> None:
-        self.size = self._file.seek(at, SEEK_SET)
+        with self._named():
+            self.size = self._file.seek(at, SEEK_SET)

@@ -1,69 +1,28 @@
-"""Chains of backups: proving them, and making a database of them again."""
+"""Proving a chain of backups, and making a database of it again."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
 from os import PathLike
-from typing import BinaryIO
 
 from ..errors import BackupError, DatabaseError
-from ..files import new_file, open_to_read
+from ..files import new_file
 from ..format import Pgid
 from ..meta import twin_pages
-from ..storage import FileStorage, path_text, same_file
+from ..storage import FileStorage, path_text
 from .backups import Backup, Progress, described
+from .chains import Link, Source, chain, is_among, listed
 from .fingerprints import ABSENT
 from .reading import PageFrame, Reader
 from .stream import runs_upward
 
-Source = str | bytes | PathLike[str] | PathLike[bytes] | BinaryIO
-"""A backup: its path, or a stream that is read from where it is."""
 
-
-@contextmanager
-def _chain(sources: Sequence[Source]) -> Iterator[list[Reader]]:
-    """Give the backups of one chain, the earliest first, wherever they stand in `sources`.
-
-    Raises:
-        BackupError: One is no backup, is of another chain, or is there twice; or one between them is missing.
-    """
-    if not sources:
-        raise ValueError("no backup was named")
-    with ExitStack() as files:
-        readers = []
-        for source in sources:
-            if isinstance(source, str | bytes | PathLike):
-                readers.append(Reader(files.enter_context(open_to_read(source)), path_text(source)))
-            else:
-                readers.append(Reader(source, str(getattr(source, "name", "the stream"))))
-        readers.sort(key=lambda reader: reader.header.number)
-        for before, reader in zip(readers, readers[1:], strict=False):
-            _require_neighbours(before, reader)
-        yield readers
-
-
-def _require_neighbours(before: Reader, reader: Reader) -> None:
-    if reader.header.chain != before.header.chain:
-        raise BackupError(reader.name, 0, 0, f"is of another chain than {before.name}")
-    if reader.header.number != before.header.number + 1:
-        raise BackupError(
-            reader.name, 0, 0, f"is number {reader.header.number} of its chain, {before.name} is {before.header.number}"
-        )
-    if reader.header.meta.page_size != before.header.meta.page_size:
-        raise BackupError(reader.name, 0, 0, f"has pages of another size than {before.name}")
-
-
-def _require_parent(reader: Reader, before: Reader) -> None:
-    if reader.header.parent != before.digest:
-        raise BackupError(reader.name, 0, 0, f"does not build on {before.name}, but on another backup of that number")
-
-
-def verify(sources: Sequence[Source], *, progress: Progress | None = None) -> list[Backup]:
+def verify(sources: Iterable[Source], *, progress: Progress | None = None) -> list[Backup]:
     """Prove every byte of some backups of one chain, and that they belong together; return what is in each.
 
-    The chain need not begin with its full backup: an incremental one is proven for itself, too.
+    The chain need not begin with its full backup: an incremental one is proven for itself, too. However long it is, one
+    file is open at a time, and the indexes of two backups are in memory.
 
     Args:
         sources: Paths or binary streams, in any order.
@@ -71,20 +30,31 @@ def verify(sources: Sequence[Source], *, progress: Progress | None = None) -> li
 
     Raises:
         BackupError: What is wrong, with the backup, the frame and its place in bytes.
+        ValueError: There is no source.
+        TypeError: They are one source and no list, or one is neither a path nor a binary stream.
         OSError: The system refuses.
     """
-    with _chain(sources) as readers:
+    with chain(listed(sources)) as links:
+        found: list[Backup] = []
         before: Reader | None = None
-        for reader in readers:
-            for _ in _told(reader, progress):
-                pass
-            if before is not None:
-                _require_parent(reader, before)
-                for pgid, wanted in enumerate(reader.inherited()):
-                    if wanted != ABSENT and before.index[pgid : pgid + 1] != array("Q", [wanted]):
-                        raise _missing(reader, pgid)
+        while links:
+            link = links.pop(0)
+            with link.opened() as reader:
+                for _ in _told(reader, progress):
+                    pass
+                if before is not None:
+                    link.require_parent(before)
+                    _require_pages(reader, before)
+                found.append(described(reader))
             before = reader
-        return [described(reader) for reader in readers]
+        return found
+
+
+def _require_pages(reader: Reader, before: Reader) -> None:
+    """Make sure that the backup before has all pages that one builds on."""
+    for pgid, wanted in enumerate(reader.inherited()):
+        if wanted != ABSENT and before.index[pgid : pgid + 1] != array("Q", [wanted]):
+            raise _missing(reader.name, pgid)
 
 
 def _told(reader: Reader, progress: Progress | None) -> Iterator[PageFrame]:
@@ -94,12 +64,12 @@ def _told(reader: Reader, progress: Progress | None) -> Iterator[PageFrame]:
             progress(reader.page_count, reader.header.meta.hwm)
 
 
-def _missing(reader: Reader, pgid: Pgid) -> BackupError:
-    return BackupError(reader.name, 0, 0, f"builds on a page {pgid} that the backups before it do not have")
+def _missing(name: str, pgid: Pgid) -> BackupError:
+    return BackupError(name, 0, 0, f"builds on a page {pgid} that the backups before it do not have")
 
 
 def restore(
-    sources: Sequence[Source],
+    sources: Iterable[Source],
     target: str | bytes | PathLike[str] | PathLike[bytes],
     *,
     progress: Progress | None = None,
@@ -108,7 +78,8 @@ def restore(
 
     It holds the state of the last of them: every page of that state is as it was, to the byte, free pages are zeros,
     and both metas tell this state. The file is made beside its place and takes it when all of it is on the disk; after
-    an error or a crash the target is as it was. It gets the permissions that the database file had.
+    an error or a crash the target is as it was. It gets the permissions that the database file had. One backup is open
+    at a time.
 
     Args:
         sources: Paths or binary streams, in any order; all backups from the full one to the state that is wanted.
@@ -117,44 +88,52 @@ def restore(
 
     Raises:
         BackupError: One is damaged, missing, or of another chain.
+        ValueError: There is no source.
+        TypeError: They are one source and no list, or one is neither a path nor a binary stream.
         LockTimeoutError: The target is a database that somebody has open for writing.
         DatabaseError: The target is one of the backups.
         FileExistsError: The target is a device, a pipe or a folder.
         OSError: The system refuses.
     """
-    for source in sources:
-        if isinstance(source, str | bytes | PathLike) and same_file(source, target):
-            raise DatabaseError(f"cannot restore onto the backup {path_text(source)}")
-    with _chain(sources) as readers:
-        if readers[0].header.number:
-            number = readers[0].header.number
-            raise BackupError(readers[0].name, 0, 0, f"is number {number} of its chain: those before it are missing")
-        with new_file(target, readers[-1].header.mode) as file:
-            _restore(readers, file, progress)
-        return described(readers[-1])
+    backups = listed(sources)
+    if is_among(target, backups):
+        raise DatabaseError(f"cannot restore onto the backup {path_text(target)}")
+    with chain(backups) as links:
+        first, last = links[0], links[-1]
+        if first.header.number:
+            number = first.header.number
+            raise BackupError(first.name, 0, 0, f"is number {number} of its chain: those before it are missing")
+        with new_file(target, last.header.mode) as file:
+            return _restore(links, file, progress)
 
 
-def _restore(readers: list[Reader], file: FileStorage, progress: Progress | None) -> None:
+def _restore(links: list[Link], file: FileStorage, progress: Progress | None) -> Backup:
     """Write the state of the last backup, from the last backup to the first: so each page is written once."""
-    last = readers[-1]
+    last = links.pop()
     meta = last.header.meta
     for slot, page in enumerate(twin_pages(meta)):
         file.write(slot * meta.page_size, page)
     file.grow(meta.hwm * meta.page_size)
-    for frame in _told(last, progress):
-        _write(file, frame, list(range(len(frame.pgids))), meta.page_size)
-    wanted = last.inherited()
-    for reader, later in zip(readers[-2::-1], readers[:0:-1], strict=True):
+    with last.opened() as reader:
         for frame in _told(reader, progress):
-            pairs = enumerate(zip(frame.pgids, frame.prints, strict=True))
-            chosen = [i for i, (pgid, stored) in pairs if pgid < meta.hwm and wanted[pgid] == stored]
-            _write(file, frame, chosen, meta.page_size)
-            for i in chosen:
-                wanted[frame.pgids[i]] = ABSENT
-        _require_parent(later, reader)
+            _write(file, frame, list(range(len(frame.pgids))), meta.page_size)
+        restored, wanted = described(reader), reader.inherited()
+    later = last
+    while links:
+        link = links.pop()
+        with link.opened() as reader:
+            for frame in _told(reader, progress):
+                pairs = enumerate(zip(frame.pgids, frame.prints, strict=True))
+                chosen = [i for i, (pgid, stored) in pairs if pgid < meta.hwm and wanted[pgid] == stored]
+                _write(file, frame, chosen, meta.page_size)
+                for i in chosen:
+                    wanted[frame.pgids[i]] = ABSENT
+            later.require_parent(reader)
+        later = link
     for pgid, stored in enumerate(wanted):
         if stored != ABSENT:
-            raise _missing(last, pgid)
+            raise _missing(last.name, pgid)
+    return restored
 
 
 def _write(file: FileStorage, frame: PageFrame, chosen: list[int], page_size: int) -> None:

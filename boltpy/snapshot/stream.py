@@ -10,7 +10,7 @@ header, 152 bytes                offset size field
                                      16   16 chain      random; all backups of a chain have it
                                      32   16 id         random; this backup's own
                                      48   32 parent     the digest of backup number - 1; zeros in a full one
-                                     80    4 mode       permission bits of the database file
+                                     80    4 mode       permission bits of the database file, at most 0o777
                                      84   64 meta       of the state, as it stands in the file's meta page
                                     148    4 checksum   of the 148 bytes before
 frame, 44 bytes and a body            0    4 kind       "PAGE", "INDX" or "LAST"
@@ -115,6 +115,8 @@ def decode_header(data: bytes) -> Header:
         raise ValueError(f"has version {version}; this program knows version {VERSION}")
     if stored != checksum(data[: -_CHECKSUM.size]):
         raise ValueError("was changed: its checksum is wrong")
+    if mode > 0o777:
+        raise ValueError(f"has a mode {mode:#o} that is more than permission bits")
     try:
         state = decode(bytes(HEADER_SIZE) + meta)
     except BoltError as error:

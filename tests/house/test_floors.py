@@ -33,7 +33,7 @@ FLOORS = {
         "tx",
         "managed_tx walking difference page_map snapshot/states snapshot/stream",
         "db exporting usage sqlite_copy snapshot/seals snapshot/reading",
-        "opening snapshot/scrubbing snapshot/sealing snapshot/backups",
+        "opening snapshot/scrubbing snapshot/sealing snapshot/backups snapshot/chains",
         "dense_copy importing snapshot/restoring",
         "public compact_file surgery printing snapshot/__init__",
         "__init__",
