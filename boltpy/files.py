@@ -50,9 +50,9 @@ def is_regular(path: PathLike) -> bool:
     return stat.S_ISREG(os.stat(path).st_mode)
 
 
-def permissions(path: PathLike) -> int:
-    """Return the permission bits of a file."""
-    return os.stat(path).st_mode & 0o777
+def permissions(file: PathLike | int) -> int:
+    """Return the permission bits of a file: of a path or a descriptor."""
+    return os.stat(file).st_mode & 0o777
 
 
 def same_file(a: PathLike | int, b: PathLike) -> bool:

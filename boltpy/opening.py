@@ -48,7 +48,7 @@ def open_database(path: str, mode: int, options: Options, *, exclusive: bool = F
         storage = FileStorage(path, mode=mode, read_only=options.read_only, opener=options.opener, exclusive=exclusive)
         try:
             storage.lock(shared=options.read_only, timeout=options.timeout)
-            if options.opener is not None or storage.is_at(path):
+            if options.opener is not None or storage.is_at_its_path():
                 db = DB(path, storage, options)
                 if options.seal:
                     # Not at the top of this file: only those who ask for it are to load crc32c.

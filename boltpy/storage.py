@@ -56,11 +56,8 @@ class Storage(Protocol):
     def sync(self) -> None:
         """Return when what was written is on the disk."""
 
-    def permissions(self) -> int:
-        """Return the file's permission bits, whatever path leads to it now."""
-
-    def is_at(self, path: PathLike) -> bool:
-        """Return whether a path leads to this file: it may have been renamed or replaced since it was opened."""
+    def fileno(self) -> int:
+        """Return the descriptor: what is asked of it is told of this file, whatever its path leads to by now."""
 
     def close(self) -> None:
         """Give back the lock and the descriptor. A second call does nothing."""
@@ -163,14 +160,14 @@ class FileStorage:
         held = [it for it in others if it and it._thread is this_thread() and it._pid == self._pid]
         return any(other._fd >= 0 and os.path.samestat(os.fstat(other._fd), mine) for other in held)
 
-    def permissions(self) -> int:
-        """Return the file's permission bits."""
-        return os.fstat(self._fd).st_mode & 0o777
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._fd
 
-    def is_at(self, path: PathLike) -> bool:
-        """Return whether a path leads to this file."""
+    def is_at_its_path(self) -> bool:
+        """Return whether the path leads to this file: it may have been replaced or deleted since it was opened."""
         try:
-            return os.path.samestat(os.fstat(self._fd), os.stat(path))
+            return os.path.samestat(os.fstat(self._fd), os.stat(self.path))
         except FileNotFoundError:
             return False
 

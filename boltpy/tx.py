@@ -22,6 +22,7 @@ from .errors import (
     TxManagedError,
     TxNotWritableError,
 )
+from .files import same_file
 from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
 from .freelist import stored_ids
 from .known_plain import PlainBuckets
@@ -297,7 +298,7 @@ class Tx:
             OSError: The system refuses.
         """
         self._require_open()
-        if self._host._storage.is_at(path):
+        if same_file(self._host._storage.fileno(), path):
             raise DatabaseError(f"cannot copy {self._host.path} onto itself")
         with replacing(path, mode) as file:
             self.write_to(file)

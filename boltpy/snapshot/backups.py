@@ -10,7 +10,7 @@ from secrets import token_bytes
 from typing import BinaryIO
 
 from ..errors import DatabaseError
-from ..files import is_regular, open_to_read, same_file
+from ..files import is_regular, open_to_read, permissions, same_file
 from ..format import Pgid, Txid
 from ..storage import PathLike, path_text, replacing
 from ..tx import Tx
@@ -90,7 +90,7 @@ def backup(tx: Tx, file: BinaryIO, *, since: PathLike | None = None, progress: P
         chain=base.header.chain if base else token_bytes(ID_BYTES),
         id=token_bytes(ID_BYTES),
         parent=base.digest if base else bytes(DIGEST_BYTES),
-        mode=tx.db._storage.permissions(),
+        mode=permissions(tx.db._storage.fileno()),
         meta=meta,
     )
     pgids = state_pages(snapshot)
@@ -174,8 +174,8 @@ def backup_file(
         As `backup`.
     """
     tx._require_open()
-    storage = tx.db._storage
-    if storage.is_at(path) or (since is not None and same_file(path, since)):
+    database: int = tx.db._storage.fileno()
+    if same_file(database, path) or (since is not None and same_file(since, path)):
         raise DatabaseError(f"cannot write the backup onto {path_text(path)}")
-    with replacing(path, storage.permissions()) as file:
+    with replacing(path, permissions(database)) as file:
         return backup(tx, file, since=since, progress=progress)
