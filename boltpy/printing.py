@@ -3,6 +3,7 @@
 * What the output's encoding lacks is printed as its code (backslashreplace).
 * Without an output (`>&-`) nothing is printed, and that is no error.
 * A reader who leaves (`| head -1`) has seen enough: the program ends early, in silence.
+* For what is of use only as a whole, such as a backup, both are errors.
 * An output that takes no more (a full disk) is an error. Ctrl-C gives 130.
 """
 
@@ -11,11 +12,11 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
 
-_INTERRUPTED = 128 + 2  # as shells count a program that SIGINT ended
+_INTERRUPT = 2  # the number of SIGINT
 
 
 class ReaderLeftError(Exception):
@@ -24,6 +25,18 @@ class ReaderLeftError(Exception):
 
 class OutputError(Exception):
     """The output takes no more. The text tells why."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """A signal ends the program as Ctrl-C does.
+
+    Attributes:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by signal {number}")
+        self.number = number
 
 
 class Printer:
@@ -82,6 +95,21 @@ class Printer:
     def flush(self) -> None:
         """Hand over what was printed."""
         self._do(lambda stream: stream.flush())
+
+    @contextmanager
+    def as_a_whole(self) -> Iterator[None]:
+        """Make it an error if not all that is printed in the block finds a reader.
+
+        Raises:
+            OutputError: There is no output, or its reader leaves.
+        """
+        if self._stream is None:
+            raise OutputError("there is none")
+        try:
+            yield
+            self.flush()
+        except ReaderLeftError as error:
+            raise OutputError("its reader left before the end") from error
 
     def _do(self, work: Callable[[TextIO], object]) -> None:
         if self._stream is None:
@@ -144,9 +172,10 @@ def exit_code(program: Callable[[Printer], int], out: TextIO | None = None) -> i
     except OutputError as error:
         _give_up(stream)
         return complain(f"output: {error}")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _give_up(stream)
-        return _INTERRUPTED
+        # As shells count a program that a signal ended.
+        return 128 + (error.number if isinstance(error, TerminatedError) else _INTERRUPT)
     return code
 
 

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from ..errors import BoltError, DatabaseError, LockTimeoutError
+from ..errors import BackupError, BoltError, DatabaseError, LockTimeoutError
 from ..printing import Printer, complain, exit_code
 from ..version import VERSION
-from .command import UsageError
+from .command import FILE, UsageError
 from .parsing import HelpWanted, parse
 from .table import MODULES, command_named, resolve
 
@@ -56,7 +56,7 @@ def _obey(line: Sequence[str], printer: Printer) -> int:
     except UsageError as error:
         return complain(str(error), f"usage: {command.usage()}", f"Run 'boltpy {name} --help' for more.", code=_USAGE)
     except (BoltError, OSError, MemoryError) as error:
-        return complain(_reason(error, words[0] if words else ""), code=command.error_code)
+        return complain(_reason(error, words[0] if words and FILE in command.words else ""), code=command.error_code)
 
 
 def _without_command(group: str, rest: Sequence[str], printer: Printer) -> int:
@@ -71,14 +71,12 @@ def _without_command(group: str, rest: Sequence[str], printer: Printer) -> int:
 
 
 def _reason(error: Exception, file: str) -> str:
-    """Tell what went wrong, and with which file if it was a file."""
+    """Tell what went wrong, and with which file if it was a file; `file` is the database, if the command has one."""
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename or '(no name)'}: {error.strerror}"
     text = str(error)
-    # As a word: a file may be called `e`.
-    is_named = any(f" {file}{end}" in f" {text} " for end in " :") or isinstance(
-        error, LockTimeoutError
-    )  # which may be about another file
-    return f"{file}: {text}" if isinstance(error, DatabaseError | OSError) and not is_named else text
+    # These may be about another file. Else it is looked for as a word: a file may be called `e`.
+    is_named = isinstance(error, LockTimeoutError | BackupError) or any(f" {file}{end}" in f" {text} " for end in " :")
+    return f"{file}: {text}" if file and isinstance(error, DatabaseError | OSError) and not is_named else text

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, BinaryIO, cast
 
 from .. import snapshot
-from ..files import permissions
+from ..files import permissions, same_file
 from ..printing import Printer
-from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag
-from .opening import reading, require_file
+from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .opening import reading, require_file, standard_input
 from .progress import Progress
 
 _STANDARD = "-"  # standard output, or input
@@ -43,6 +42,7 @@ class _Output:
 
 def _copy(arguments: Arguments, out: Printer) -> int:
     require_file(arguments.file)
+    _require_target(arguments)
     with Progress("copy") as progress:
         if arguments.live:
             txid = snapshot.copy_live(arguments.file, arguments.output, progress=progress.share)
@@ -54,11 +54,19 @@ def _copy(arguments: Arguments, out: Printer) -> int:
     return 0
 
 
+def _require_target(arguments: Arguments) -> None:
+    if arguments.output == _STANDARD:
+        raise UsageError("a database can not be written to standard output; a file of this name is ./-")
+
+
 def _backup(arguments: Arguments, out: Printer) -> int:
     since = arguments.since or None
+    if arguments.output != _STANDARD and same_file(arguments.file, arguments.output):  # with --live a copy is read
+        raise CommandError(f"{arguments.file}: cannot write the backup onto the database itself")
     with reading(arguments) as tx, Progress("backup") as progress:
         if arguments.output == _STANDARD:
-            snapshot.backup(tx, cast(BinaryIO, _Output(out)), since=since, progress=progress.share)
+            with out.as_a_whole():
+                snapshot.backup(tx, cast(BinaryIO, _Output(out)), since=since, progress=progress.share)
             return 0
         made = snapshot.backup_file(tx, arguments.output, since=since, progress=progress.share)
     _tell(made, arguments, out)
@@ -77,6 +85,7 @@ def _verify(arguments: Arguments, out: Printer) -> int:
 
 
 def _restore(arguments: Arguments, out: Printer) -> int:
+    _require_target(arguments)
     with Progress("restore") as progress:
         restored = snapshot.restore(_sources(arguments.words), arguments.output, progress=progress.share)
     _tell(restored, arguments, out)
@@ -86,7 +95,7 @@ def _restore(arguments: Arguments, out: Printer) -> int:
 def _sources(words: list[str]) -> list[Any]:
     if words.count(_STANDARD) > 1:
         raise CommandError("only one backup can come from standard input")
-    return [sys.stdin.buffer if word == _STANDARD else word for word in words]
+    return [standard_input() if word == _STANDARD else word for word in words]
 
 
 def _tell(backup: snapshot.Backup, arguments: Arguments, out: Printer) -> None:
@@ -120,7 +129,7 @@ COMMANDS = (
         (_TARGET, JSON, TIMEOUT, LIVE),
         (
             "The copy is made beside its place and renamed, so it is there as a whole or not at all. It has the "
-            "permissions of the database.",
+            "permissions of the database, less the umask.",
             "With --live another program may have the file open for writing. The copy is begun anew when a commit "
             "comes between, for ten seconds; a program that never pauses gets a refusal, and no copy is made.",
         ),
@@ -155,7 +164,8 @@ COMMANDS = (
         "make a database file of a full backup and the incremental ones behind it",
         (_TARGET, JSON),
         (
-            "The file has the state of the last backup that is named. Everything is proven on the way; if anything is "
+            "The file has the state of the last backup of the chain that is named, in whatever order they are named, "
+            "and the permissions of the database that was backed up. Everything is proven on the way; if anything is "
             "wrong, the target stays as it was.",
         ),
         (("boltpy restore -o app.db monday.backup tuesday.backup", "the state of Tuesday"),),

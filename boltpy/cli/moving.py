@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from ..salvage.source import DamagedFile
 from ..sqlite_copy import SqliteCopy
 from ..storage import replacing
 from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
-from .opening import lock_wait, reading, require_file
+from .opening import lock_wait, reading, require_file, standard_input
 from .progress import Progress
 
 _OUTPUT = Flag("output", "path", "where to; the output if it is not given, or -", short="o", metavar="OUT", default="-")
@@ -60,8 +59,9 @@ def _tell(arguments: Arguments, out: Printer, buckets: int, pairs: int) -> int:
 def _write(arguments: Arguments, out: Printer, blocks: Iterable[bytes]) -> None:
     """Write an export to the place that the command line names."""
     if arguments.output == "-":
-        for block in blocks:
-            out.data(block)
+        with out.as_a_whole():
+            for block in blocks:
+                out.data(block)
         return
     _require_vacant(arguments.output)
     with replacing(arguments.output, _mode(arguments.file)) as file:
@@ -97,10 +97,8 @@ def _lines(source: str) -> Iterator[tuple[BinaryIO, int]]:
     if source != "-":
         with Path(source).open("rb") as file:
             yield file, Path(source).stat().st_size
-    elif sys.stdin is None:
-        raise CommandError("there is no input")
     else:
-        yield sys.stdin.buffer, 0
+        yield standard_input(), 0
 
 
 def _counted(lines: Iterable[bytes], step: Callable[[int], None]) -> Iterator[bytes]:

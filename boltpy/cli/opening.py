@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, BinaryIO
 
 import boltpy
 
 from ..storage import AT_ONCE
 from .command import Arguments, CommandError
-from .progress import Progress
 
 
 def lock_wait(seconds: float) -> float:
@@ -36,6 +36,17 @@ def _quoted(path: str) -> str:
     return f'"{path}"'
 
 
+def standard_input() -> BinaryIO:
+    """Return what comes in, as bytes.
+
+    Raises:
+        CommandError: It is closed.
+    """
+    if sys.stdin is None:
+        raise CommandError("there is no input")
+    return sys.stdin.buffer
+
+
 @contextmanager
 def readable(arguments: Arguments, file: str | None = None) -> Iterator[str]:
     """Give the path of a file to read: the command's own, or with `--live` that of a consistent copy.
@@ -54,8 +65,8 @@ def readable(arguments: Arguments, file: str | None = None) -> Iterator[str]:
     if not arguments.live:
         yield file
         return
-    live: Any = import_module("boltpy.live")  # few commands copy, and its imports take time
-    with Progress("copy") as progress, live.live_copy(file, progress=progress.share) as path:
+    live_copies: Any = import_module("boltpy.cli.live_copies")  # few commands copy, and its imports take time
+    with live_copies.copied(file) as path:
         yield path
 
 

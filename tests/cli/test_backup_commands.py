@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -85,12 +86,16 @@ class TestBackups:
             )  # fmt: skip
         assert printed("get", tmp_path / "back.db", "cities", "paris") == "seine\n"
 
-    def test_a_reader_who_leaves_ends_a_backup_in_silence(self, file: Path) -> None:
-        command = " ".join([*COMMAND, "backup", "-o", "-", str(file)]) + " | head -c 10"
-        found = subprocess.run(
-            ["bash", "-c", command], cwd=ROOT, env=environment(), capture_output=True, timeout=60, check=False
+    def test_a_whole_chain_comes_through_pipes_of_the_shell(self, file: Path, tmp_path: Path) -> None:
+        full, more, back = (tmp_path / name for name in ("full", "more", "back.db"))
+        printed("backup", file, "-o", full)
+        change(file, b"new")
+        printed("backup", file, "--since", full, "-o", more)
+        restoring = shlex.join([*COMMAND, "restore", "-o", str(back)])
+        subprocess.run(
+            ["bash", "-c", f"{restoring} <(cat {more}) - < {full}"], cwd=ROOT, env=environment(), timeout=60, check=True
         )
-        assert (found.returncode, found.stdout, found.stderr) == (0, b"boltpyBK\x01\0", b"")
+        assert printed("get", back, "users", "0000") == "new\n"
 
     def test_a_damaged_backup_is_told_in_one_line_with_its_place(
         self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -103,9 +108,93 @@ class TestBackups:
         assert f"{full}: frame 1 at byte 152: page 3 was changed" in failure(capfd, "verify", full)
         assert f"{full}: frame 1 at byte 152: page 3 was changed" in failure(capfd, "restore", "-o", back, full)
         assert not back.exists()
+        result = subprocess.run(
+            [*COMMAND, "verify", "-"], cwd=ROOT, env=environment(), input=damaged, capture_output=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert result.stderr.startswith(b"Error: <stdin>: frame 1 at byte 152: ")
         full.write_bytes(damaged[:-1])
         change(file, b"new")
         assert "cut short or changed" in failure(capfd, "backup", file, "--since", full, "-o", tmp_path / "more")
+
+    def test_the_file_that_is_damaged_is_blamed_and_no_other(
+        self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        full, more, back = (tmp_path / name for name in ("full", "more", "back.db"))
+        printed("backup", file, "-o", full)
+        change(file, b"new")
+        printed("backup", file, "--since", full, "-o", more)
+        damaged = bytearray(more.read_bytes())
+        damaged[-1] ^= 1
+        more.write_bytes(damaged)
+        for arguments in (
+            ["verify", full, more],
+            ["restore", "-o", back, full, more],
+            ["backup", file, "--since", more, "-o", tmp_path / "another"],
+        ):
+            assert failure(capfd, *arguments).startswith(f"Error: {more}: frame ")
+        assert failure(capfd, "restore", "-o", more, full, more) == f"Error: cannot restore onto the backup {more}\n"
+
+    def test_an_earlier_backup_in_a_pipe_is_refused_at_once(
+        self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        error = failure(capfd, "backup", file, "--since", tmp_path / "pipe", "-o", tmp_path / "more")
+        assert error == f"Error: {tmp_path}/pipe: is no regular file, which an earlier backup must be\n"
+
+    @pytest.mark.parametrize("live", [[], ["--live"]], ids=["", "live"])
+    @pytest.mark.parametrize("name", ["a.db", "link", "hard"])
+    def test_a_backup_onto_its_database_is_refused(
+        self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, live: list[str]
+    ) -> None:
+        os.symlink(file, tmp_path / "link")
+        os.link(file, tmp_path / "hard")
+        before = file.read_bytes()
+        for source in (file, tmp_path / "link"):
+            assert "onto" in failure(capfd, "backup", *live, "-o", tmp_path / name, source)
+        assert file.read_bytes() == before
+        assert sorted(os.listdir(tmp_path)) == ["a.db", "hard", "link"]
+
+    @pytest.mark.parametrize("command", [["compact", "-o"], ["export", "-o"], ["export", "--sqlite"], ["copy", "-o"]])
+    def test_no_other_command_writes_over_its_database(
+        self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], command: list[str]
+    ) -> None:
+        before = file.read_bytes()
+        for live in ([], ["--live"]):
+            failure(capfd, *command, file, *live, file)
+        assert file.read_bytes() == before
+        assert os.listdir(tmp_path) == ["a.db"]
+
+    def test_a_database_that_is_open_is_not_restored_over(
+        self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        printed("backup", file, "-o", tmp_path / "full")
+        with boltpy.open(file):
+            assert f"{file} is locked by this process" in failure(capfd, "restore", "-o", file, tmp_path / "full")
+
+    def test_the_backup_that_comes_in_is_not_restored_over(self, file: Path, tmp_path: Path) -> None:
+        full = tmp_path / "full"
+        printed("backup", file, "-o", full)
+        before = full.read_bytes()
+        with full.open("rb") as stream:
+            result = subprocess.run(
+                [*COMMAND, "restore", "-o", full, "-"], cwd=ROOT, env=environment(), stdin=stream, capture_output=True,
+                text=True, timeout=60, check=False,
+            )  # fmt: skip
+        assert (result.returncode, result.stderr) == (1, f"Error: cannot restore onto the backup {full}\n")
+        assert full.read_bytes() == before
+
+    @pytest.mark.parametrize("command", ["restore", "copy"])
+    def test_a_database_does_not_go_to_the_output(
+        self, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        printed("backup", file, "-o", tmp_path / "full")
+        monkeypatch.chdir(tmp_path)
+        source = {"restore": "full", "copy": "a.db"}[command]
+        assert main([command, "-o", "-", source], io.StringIO()) == 2
+        assert sorted(os.listdir()) == ["a.db", "full"]
+        printed(command, "-o", "./-", source)
+        assert sorted(os.listdir()) == ["-", "a.db", "full"]
 
     def test_what_is_missing_is_told(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         nothing = tmp_path / "nothing"
@@ -121,6 +210,17 @@ class TestCopies:
         assert printed("copy", file, "-o", target) == f"copied txid 3 to {target}\n"
         assert printed("get", target, "cities", "paris") == "seine\n"
         assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+    def test_the_mode_is_less_the_umask_with_live_and_without(self, file: Path, tmp_path: Path) -> None:
+        os.chmod(file, 0o664)
+        old = os.umask(0o022)
+        try:
+            printed("copy", file, "-o", tmp_path / "copy.db")
+            printed("copy", "--live", file, "-o", tmp_path / "live.db")
+        finally:
+            os.umask(old)
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("copy.db", "live.db")]
+        assert modes == [0o644, 0o644]
 
     def test_a_locked_file_needs_live(
         self, file: Path, locked: boltpy.DB, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -95,6 +95,53 @@ def test_a_reader_who_leaves_early_is_no_error(path: Path, unbuffered: str) -> N
     assert process.returncode == 0
 
 
+WHOLE = ("backup {} -o -", "export {}", "recover {} -o -")
+"""Commands whose output is of use only as a whole."""
+
+
+@buffering
+@pytest.mark.parametrize("arguments", WHOLE)
+def test_what_is_of_use_only_as_a_whole_fails_if_its_reader_leaves(path: Path, arguments: str, unbuffered: str) -> None:
+    line = f"set -o pipefail; {shlex.join(COMMAND)} {arguments.format(path)} | head -c 10"
+    found = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, env=environment(PYTHONUNBUFFERED=unbuffered), capture_output=True, text=True,
+        timeout=60, check=False, encoding="latin-1",
+    )  # fmt: skip
+    assert (found.returncode, found.stderr) == (1, "Error: output: its reader left before the end\n")
+    assert len(found.stdout) == 10
+
+
+@pytest.mark.parametrize("arguments", WHOLE)
+def test_what_is_of_use_only_as_a_whole_needs_a_stdout(path: Path, arguments: str) -> None:
+    assert outcome(shell(f"{arguments.format(path)} >&-")) == (1, "", "Error: output: there is none\n")
+
+
+@pytest.mark.parametrize("arguments", ["verify -", "restore - -o nowhere", "import {}"])
+def test_without_a_stdin_nothing_can_be_read(path: Path, arguments: str) -> None:
+    assert outcome(shell(f"{arguments.format(path)} <&-")) == (1, "", "Error: there is no input\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_copy_of_a_live_file_goes_however_the_command_ends(
+    path: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "keys", "--live", str(path), "many"],
+        cwd=ROOT,
+        env=environment(TMPDIR=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()  # from now on it waits for a reader: there are more keys than a pipe holds
+        assert [each.name for each in tmp_path.glob("*/*")] == ["copy.db"]
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
 @buffering
 def test_problems_that_nobody_reads_to_their_end_are_problems_all_the_same(
     path: Path, tmp_path: Path, unbuffered: str

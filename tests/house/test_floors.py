@@ -38,7 +38,7 @@ FLOORS = {
         "public compact_file surgery printing snapshot/__init__",
         "__init__",
         "cli/command cli/progress",
-        "cli/parsing cli/picture cli/formats cli/opening cli/table",
+        "cli/parsing cli/picture cli/formats cli/opening cli/live_copies cli/table",
         "cli/workloads cli/manual cli/versions cli/facts cli/listing cli/checking cli/measuring cli/raw"
         " cli/compacting cli/surgery cli/moving cli/paths cli/scrubbing cli/backing_up",
         "cli/helping cli/completing cli/comparing cli/shapes cli/changing cli/bench",

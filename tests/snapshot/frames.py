@@ -7,7 +7,9 @@ PAGE 16 bytes and a page for each of `count`, of INDX 8 bytes each, of LAST 48 b
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from crc32c import crc32c
 
 HEADER_BYTES = 152
 _FRAME = struct.Struct("<4sI16sQIII")
@@ -43,3 +45,18 @@ def joined(header: bytes, frames: list[Frame]) -> bytes:
 def frame_at(frames: list[Frame], offset: int) -> Frame | None:
     """The frame that a byte of the backup is in; None for the header."""
     return next((frame for frame in reversed(frames) if frame.at <= offset), None)
+
+
+def with_mode(header: bytes, mode: int) -> bytes:
+    """A header that says this of the permissions, with a right checksum."""
+    return _signed(header[:80] + struct.pack("<I", mode) + header[84:148])
+
+
+def beginning_with(frame: Frame, first: int) -> Frame:
+    """A frame that says this of its first page, with a right checksum."""
+    data = frame.data[:24] + struct.pack("<Q", first) + frame.data[32:40]
+    return replace(frame, data=_signed(data) + frame.data[44:])
+
+
+def _signed(data: bytes) -> bytes:
+    return data + struct.pack("<I", crc32c(data))

@@ -243,6 +243,20 @@ class TestWhatIsRefused:
                 snapshot.restore(backups, tmp_path / "back.db")
         assert not (tmp_path / "back.db").exists()
 
+    def test_a_backup_twice_and_two_branches_are_told_apart(self, tmp_path: Path) -> None:
+        chain = Chain(tmp_path)
+        with open_small(tmp_path / "a.db") as db:
+            growing = Growing(db)
+            for _ in range(2):
+                growing.commit(2)
+                chain.add(growing)
+            with db.view() as tx:
+                snapshot.backup_file(tx, tmp_path / "right", since=chain.paths[0])
+        with pytest.raises(boltpy.BackupError, match="is number 1 of its chain, .*: the same backup twice"):
+            snapshot.verify([*chain.paths, chain.paths[1]])
+        with pytest.raises(boltpy.BackupError, match="is number 1 of its chain, .*: they are of two branches"):
+            snapshot.verify([*chain.paths, tmp_path / "right"])
+
     def test_a_backup_that_builds_on_another_branch(self, tmp_path: Path) -> None:
         left = Chain(tmp_path)
         with open_small(tmp_path / "a.db") as db:

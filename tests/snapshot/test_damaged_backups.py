@@ -15,7 +15,7 @@ import boltpy
 from boltpy import snapshot
 from tests.boltpy.sizes import sized
 
-from .frames import HEADER_BYTES, Frame, frame_at, joined, split
+from .frames import HEADER_BYTES, Frame, beginning_with, frame_at, joined, split, with_mode
 from .states import PAGE_SIZE, Growing, open_small
 
 OLD = b"what was there before"
@@ -187,6 +187,24 @@ def test_another_version_is_refused(backups: tuple[bytes, bytes], refusal: Refus
     newer = bytearray(backups[0])
     newer[8] = 2
     assert refusal(newer).reason == "has version 2; this program knows version 1"
+
+
+@pytest.mark.parametrize("mode", [0o1000, 0o4755, 0xFFFFFFFF])
+def test_a_mode_that_is_more_than_permissions_is_refused(
+    backups: tuple[bytes, bytes], refusal: Refusal, mode: int
+) -> None:
+    header, frames = split(backups[0], PAGE_SIZE)
+    error = refusal(joined(with_mode(header, mode), frames))
+    assert (error.frame, error.reason) == (0, f"has a mode {mode:#o} that is more than permission bits")
+
+
+def test_a_frame_that_says_it_begins_with_another_page_is_refused(
+    backups: tuple[bytes, bytes], refusal: Refusal
+) -> None:
+    header, frames = split(backups[0], PAGE_SIZE)
+    error = refusal(joined(header, [frames[0], beginning_with(frames[1], 7), *frames[2:]]))
+    assert (error.frame, error.offset) == (2, frames[1].at)
+    assert "says that it begins with page 7" in error.reason
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"boltpyB", bytes(4096), b"no backup" * 100])
