@@ -143,6 +143,8 @@ COMMANDS = (
         (
             "A backup has all pages in use, with checksums, in a format of its own; free pages are left out. With "
             "--since it has only the pages that are not as they were in the earlier one, and builds on it.",
+            "On standard output, a reader who leaves before the end is an error. In a pipe, `set -o pipefail` lets the "
+            "shell tell.",
         ),
         (
             ("boltpy backup -o monday.backup app.db", "a full backup"),

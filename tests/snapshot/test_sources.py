@@ -45,9 +45,10 @@ def work(request: pytest.FixtureRequest, tmp_path: Path) -> Work:
 
 
 def test_one_backup_is_open_at_a_time(chain: Chain, work: Work) -> None:
-    open_files = []
-    work(chain.paths, progress=lambda *_: open_files.append(len(os.listdir("/dev/fd"))))
-    assert len(open_files) >= len(chain.paths)
+    open_files: list[int] = []
+    for paths in (chain.paths[:1], chain.paths):
+        work(paths, progress=lambda *_: open_files.append(len(os.listdir("/dev/fd"))))
+    assert len(open_files) > len(chain.paths)
     assert len(set(open_files)) == 1
 
 
