@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from .. import snapshot
 from ..files import permissions, same_file
 from ..printing import Printer
-from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .command import FILE, JSON, LIVE, TIMEOUT, WHOLE_CODES, Arguments, Command, CommandError, Flag, UsageError
 from .opening import reading, require_file, standard_input
 from .progress import Progress
 
@@ -115,10 +115,11 @@ def _command(
     flags: tuple[Flag, ...],
     details: tuple[str, ...],
     examples: tuple[tuple[str, str], ...],
+    codes: tuple[tuple[int, str], ...] = (),
 ) -> Command:
     reads_backups = run in (_verify, _restore)
     words = _BACKUPS if reads_backups else FILE
-    return Command(name, run, about, (words,), 1, None if reads_backups else 1, flags, details, examples)
+    return Command(name, run, about, (words,), 1, None if reads_backups else 1, flags, details, examples, codes)
 
 
 COMMANDS = (
@@ -151,6 +152,7 @@ COMMANDS = (
             ("boltpy backup --since monday.backup -o tuesday.backup app.db", "what changed since"),
             ("boltpy backup -o - app.db", "a full backup to standard output, for instance to ssh or gzip"),
         ),
+        WHOLE_CODES,
     ),
     _command(
         "verify",

@@ -133,6 +133,11 @@ LIVE = Flag(
     "do without the lock: read a consistent copy of a file that another program has open for writing",
     default=False,
 )
+# Of commands whose output is of use only as a whole.
+WHOLE_CODES = (
+    (0, "all is well"),
+    (1, "an error, told in one line on stderr; also if a reader of the output left before the end"),
+)
 FORMAT = Flag("format", "text", "how to show bytes", default="auto", metavar="FORMAT", choices=FORMATS)
 PARSE_FORMAT = Flag(
     "parse-format",

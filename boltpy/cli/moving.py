@@ -19,7 +19,7 @@ from ..salvage.report import Report
 from ..salvage.source import DamagedFile
 from ..sqlite_copy import SqliteCopy
 from ..storage import replacing
-from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
+from .command import FILE, JSON, LIVE, TIMEOUT, WHOLE_CODES, Arguments, Command, CommandError, Flag, UsageError
 from .opening import lock_wait, reading, require_file, standard_input
 from .progress import Progress
 
@@ -182,6 +182,7 @@ COMMANDS = (
             ("boltpy export app.db", "on the output, for `| gzip` or `| boltpy import other.db`"),
             ("boltpy export app.db --sqlite app.sqlite", "for questions in SQL"),
         ),
+        codes=WHOLE_CODES,
     ),
     Command(
         name="import",
@@ -232,6 +233,6 @@ COMMANDS = (
                 "as it was before the last commit, if meta 1 is newer",
             ),
         ),
-        codes=((0, "OUT was written; the report tells what is lost"),),
+        codes=(*WHOLE_CODES, (0, "OUT was written; the report tells what is lost")),
     ),
 )

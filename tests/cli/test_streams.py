@@ -112,6 +112,14 @@ def test_what_is_of_use_only_as_a_whole_fails_if_its_reader_leaves(path: Path, a
 
 
 @pytest.mark.parametrize("arguments", WHOLE)
+def test_help_tells_that_it_fails_then(arguments: str) -> None:
+    codes = run("help", arguments.split()[0]).stdout.partition("EXIT CODES")[2]
+    ok, _, failed = codes.partition("\n  1 ")
+    assert "left before the end" not in ok
+    assert "left before the end" in failed
+
+
+@pytest.mark.parametrize("arguments", WHOLE)
 def test_what_is_of_use_only_as_a_whole_needs_a_stdout(path: Path, arguments: str) -> None:
     assert outcome(shell(f"{arguments.format(path)} >&-")) == (1, "", "Error: output: there is none\n")
 
