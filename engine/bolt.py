@@ -211,7 +211,7 @@ class BoltEngine(BoltQueries):
                 raise self._temper.exists(kind, key)
             self._temper.add(records, entity)
 
-    def _insert(self, group: Group, records: Records[Any], entity: Run | TriggerEvent) -> None:
+    def _insert(self, group: Group[boltpy.Tx], records: Records[Any], entity: Run | TriggerEvent) -> None:
         """Add what is counted up."""
         if not entity.id:
             group.numbered.append((entity, "id"))
@@ -232,7 +232,7 @@ class BoltEngine(BoltQueries):
             except RecordNotFound:
                 raise self._temper.not_found(kind, key) from None
 
-    def _owner(self, group: Group, kind: type[E], **key: Any) -> tuple[Records[E], E]:
+    def _owner(self, group: Group[boltpy.Tx], kind: type[E], **key: Any) -> tuple[Records[E], E]:
         """The entity that another one is about to be added to, and the records it is among."""
         records, wanted = self._placed(group.tx, kind, key)
         found = self._load(records, kind, wanted, key)

@@ -51,6 +51,20 @@ class PreconditionFailed(EngineError, ValueError):
         self.field = field
 
 
+class Conflict(EngineError):
+    """What a transaction has read was changed by somebody else before it ended. Nothing was stored: it can be tried again.
+
+    Only engines that several processes write to at a time raise it.
+    """
+
+
+class OutcomeUnknown(EngineError):
+    """The database stopped answering while something was being stored: that is stored as a whole, or not at all.
+
+    Ids that were given to entities are left in them, so that one can look later.
+    """
+
+
 class RecordError(EngineError, ValueError):
     """Stored bytes are not the JSON of the entity that they should be.
 

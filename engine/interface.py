@@ -28,16 +28,14 @@ returned are the caller's own.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection
+from abc import abstractmethod
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
-from .errors import EngineError
 from .models import (
     DockerRegistryAuth,
-    Event,
     Namespace,
     Pipeline,
     Run,
@@ -46,9 +44,10 @@ from .models import (
     Token,
     TriggerEvent,
 )
+from .optional import OptionalParts
 
 
-class Engine(ABC):
+class Engine(OptionalParts):
     """Gofer's storage. A context manager: leaving the block closes it.
 
     Derive from it to keep the same things in another database, and `register` the way to open that.
@@ -337,39 +336,3 @@ class Engine(ABC):
         Raises:
             EntityNotFound: There is none.
         """
-
-    # --- the event log, which Gofer had from 2022 on; an engine may be without one ---
-
-    def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
-        """A page of the events by number, or from the last one down. (Gofer: `offset` is a distance of numbers, and
-        kinds of events that its code does not know are left out.)
-        """
-        raise EngineError(_NO_LOG)
-
-    def get_event(self, *, id: int) -> Event | None:
-        """The event with that number. (Gofer: None if it is of a kind that its code does not know.)
-
-        Raises:
-            EntityNotFound: There is none.
-        """
-        raise EngineError(_NO_LOG)
-
-    def add_event(self, event: Event) -> None:
-        """Store a new event.
-
-        Raises:
-            EntityExists: The event brings a number along, and there is one with it. (Gofer: it gets another number.)
-            EngineError: There is no log; so if a bolt file is of an older schema.
-        """
-        raise EngineError(_NO_LOG)
-
-    def delete_event(self, *, id: int) -> None:
-        """Delete the event with that number, which is not given out again.
-
-        Raises:
-            EntityNotFound: There is none.
-        """
-        raise EngineError(_NO_LOG)
-
-
-_NO_LOG = "this engine keeps no event log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import import_module
 from os import PathLike
 from typing import Any, Final
 from urllib.parse import unquote
@@ -16,7 +17,9 @@ from .tempers import Compat
 EngineFactory = Callable[..., Engine]
 """What `register` takes. It is called with the URL, and with all keywords that `open_engine` was given."""
 
+_MISSING: Final = "etcd:// needs the packages grpcio and protobuf, which come with: pip install '.[etcd]'"
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+_OWN: Final = ("bolt", "etcd")
 _factories: Final[dict[str, EngineFactory]] = {}
 
 
@@ -30,10 +33,10 @@ def register(scheme: str, factory: EngineFactory) -> None:
             what `open_engine` was called with. It returns an `Engine` that is open.
 
     Raises:
-        ValueError: That is no scheme, or "bolt".
+        ValueError: That is no scheme, or "bolt" or "etcd".
     """
-    if not _SCHEME.fullmatch(str(scheme)) or scheme == "bolt":
-        raise ValueError(f"{scheme!r} can not be registered: a scheme is like 'redis', and 'bolt' is taken")
+    if not _SCHEME.fullmatch(str(scheme)) or scheme in _OWN:
+        raise ValueError(f"{scheme!r} can not be registered: a scheme is like 'redis', and 'bolt' and 'etcd' are taken")
     if not callable(factory):
         raise TypeError(f"a factory can be called, and {factory!r} can not")
     _factories[scheme] = factory
@@ -51,7 +54,8 @@ def open_engine(
     """Open Gofer's storage.
 
     Args:
-        url: A path, or "bolt:///path" with an absolute path in which %20 stands for a space, or a URL of a scheme that
+        url: A path, or "bolt:///path" with an absolute path in which %20 stands for a space, or
+            "etcd://host:2379,host2:2379/prefix?option=value", which docs/etcd.md describes, or a URL of a scheme that
             was registered.
         read_only: Change nothing. Of a bolt file only the shared lock is taken, which lets other readers in, and a
             missing file is an error; otherwise it is created.
@@ -59,13 +63,13 @@ def open_engine(
         max_results_limit: The most that a page of a listing holds; None for no cap. Gofer's own default is 100.
         clock: Gives the time in epoch milliseconds, where an engine notes it; None for the system's.
         options: For the database below; for bolt those of `boltpy.open`. `timeout`, the seconds to wait for a lock, is
-            1 unless given.
+            1 unless given. For etcd `password`, and `timeout`, the seconds to wait for an answer, which are 10.
 
     Returns:
         An engine, to be closed or used as a context manager.
 
     Raises:
-        EngineError: Nothing here opens that kind of URL, or the file is not Gofer's.
+        EngineError: Nothing here opens that kind of URL, or the file is not Gofer's; for etcd all that can go wrong.
         boltpy.BoltError: It is no bolt file, is damaged, or another process has it open.
         OSError: It can not be opened.
     """
@@ -80,10 +84,21 @@ def open_engine(
     scheme = url.partition("://")[0].lower()
     if scheme == "bolt":
         return BoltEngine(_path(url), **common, **options)
+    if scheme == "etcd":
+        return _etcd_engine()(url, **common, **options)
     if scheme not in _factories:
-        known = ", ".join(f"{name}://" for name in ("bolt", *_factories))
+        known = ", ".join(f"{name}://" for name in (*_OWN, *_factories))
         raise EngineError(f"no engine for {scheme}:// URLs; there is {known}")
     return _factories[scheme](url, **common, **options)
+
+
+def _etcd_engine() -> EngineFactory:
+    try:
+        # Not at the top of this file: only those who keep their data in etcd are to need and load its client.
+        engine: EngineFactory = import_module(".etcd", __package__).EtcdEngine
+    except ImportError as error:
+        raise EngineError(f"{_MISSING} ({error})") from None
+    return engine
 
 
 def _path(url: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import boltpy
 
@@ -22,21 +22,23 @@ from .errors import EngineError, EntityExists, EntityNotFound, PreconditionFaile
 Told = Callable[[Exception, "type[Any] | None"], Exception]
 """What to raise in place of an error from below; the same one if nothing is to be said about it."""
 
-_HARMLESS = (EntityNotFound, EntityExists, PreconditionFailed)
+HARMLESS = (EntityNotFound, EntityExists, PreconditionFailed)
 """Errors that say "nothing was written"."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Group:
+class Group(Generic[T]):
     """An open write transaction and what there is to know at its end.
 
     Attributes:
-        tx: The transaction.
+        tx: The transaction, of whatever database.
         broken: A call has failed in the middle, so that a part of its work may be in `tx`.
         numbered: The entities that were given an id, and the field that has it.
     """
 
-    tx: boltpy.Tx
+    tx: T
     broken: bool = False
     numbered: list[tuple[object, str]] = field(default_factory=list)
 
@@ -54,7 +56,7 @@ class Group:
 class _Open(threading.local):
     """The transaction that the thread has open."""
 
-    group: Group | None = None
+    group: Group[boltpy.Tx] | None = None
 
 
 class Transactions:
@@ -70,7 +72,7 @@ class Transactions:
         """A block with a transaction to read from: the one that is open, else a snapshot of the last commit."""
         return _Reading(self)
 
-    def writing(self, about: type[Any] | None = None) -> AbstractContextManager[Group]:
+    def writing(self, about: type[Any] | None = None) -> AbstractContextManager[Group[boltpy.Tx]]:
         """A block for one call: with the transaction that is open, else with one that it commits at its end.
 
         A call that ends with an error of the engine's that says "nothing was written" leaves an open transaction as it
@@ -126,7 +128,7 @@ class _Beginning:
         self._transactions = transactions
         self._block: AbstractContextManager[boltpy.Tx] | None = None
 
-    def _begin(self) -> Group:
+    def _begin(self) -> Group[boltpy.Tx]:
         opened = self._transactions.open
         group = opened.group
         if group is None:
@@ -154,7 +156,7 @@ class _Beginning:
         if kind is not None:
             group.take_numbers_back()
 
-    def _roll_back(self, group: Group) -> None:
+    def _roll_back(self, group: Group[boltpy.Tx]) -> None:
         try:
             group.require_whole()
         except EngineError as error:
@@ -170,7 +172,7 @@ class _Writing(_Beginning):
         super().__init__(transactions)
         self._about = about
 
-    def __enter__(self) -> Group:
+    def __enter__(self) -> Group[boltpy.Tx]:
         return self._begin()
 
     def __exit__(
@@ -178,7 +180,7 @@ class _Writing(_Beginning):
     ) -> None:
         if self._block is None:
             if error is not None:
-                self._group.broken |= not isinstance(error, _HARMLESS)
+                self._group.broken |= not isinstance(error, HARMLESS)
                 self._transactions.tell(error, self._about)
             return
         try:

@@ -8,6 +8,8 @@ from typing import Any
 
 import engine
 
+from tests.etcd.running import new_url
+
 from .memory import MemoryEngine
 
 Opener = Callable[..., engine.Engine]
@@ -22,4 +24,8 @@ def open_memory(folder: Path, **options: Any) -> engine.Engine:
     return MemoryEngine(**options)
 
 
-ENGINES: dict[str, Callable[..., engine.Engine]] = {"bolt": open_bolt, "memory": open_memory}
+def open_etcd(folder: Path, **options: Any) -> engine.Engine:
+    return engine.open_engine(new_url(), **options)
+
+
+ENGINES: dict[str, Callable[..., engine.Engine]] = {"bolt": open_bolt, "memory": open_memory, "etcd": open_etcd}

@@ -1,0 +1,170 @@
+"""The URL of an etcd engine: which servers, which keys, and how to be let in.
+
+    etcd://host:2379,host2:2379/prefix?user=gofer&password_file=/run/secrets/etcd&ca=/etc/etcd/ca.pem
+
+A password is never in the URL, which ends up in logs and lists of processes: it is in a file, in the environment, or
+handed over by the program. Nothing here shows it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import EngineError
+
+PASSWORD_VARIABLE: Final = "ENGINE_ETCD_PASSWORD"
+"""The environment variable that is asked for a password where nothing else gives one."""
+
+DEFAULT_PORT: Final = 2379
+DEFAULT_PREFIX: Final = "gofer"
+DEFAULT_TIMEOUT: Final = 10.0
+
+_FORM: Final = "etcd://host:2379,host2:2379/prefix?option=value"
+_OPTIONS: Final = ("tls", "ca", "cert", "key", "server_name", "user", "password_file", "timeout")
+_SWITCH: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a connection is secured with, as PEM. None: the authorities that the system trusts; no certificate."""
+
+    ca: bytes | None = None
+    cert: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the data of an engine is.
+
+    Attributes:
+        endpoints: "host:port" of each server of the cluster that may be asked.
+        prefix: What all keys begin with.
+        tls: None for connections without TLS.
+        user: The name to log in with; empty for none.
+        password: Its password.
+        timeout: The most seconds that one question waits for its answer, all attempts included.
+    """
+
+    endpoints: tuple[str, ...]
+    prefix: bytes
+    tls: Tls | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout: float = DEFAULT_TIMEOUT
+
+    def __str__(self) -> str:
+        return f"etcd://{','.join(self.endpoints)}/{self.prefix.decode().rstrip('/')}"
+
+
+def parse_address(url: str, *, password: str | None = None, timeout: float | None = None) -> Address:
+    """The address that a URL tells.
+
+    Args:
+        url: As at the top. Without a port it is 2379, without a prefix "gofer". Options: `tls` (1 or 0), `ca`, `cert`
+            and `key` (paths of PEM files, which imply `tls`), `server_name` (the name in the server's certificate, if
+            it is another than the host), `user`, `password_file`, `timeout` (seconds).
+        password: The user's password, in place of the file or the environment variable.
+        timeout: In place of the URL's.
+
+    Raises:
+        EngineError: The URL is of another form, an option is unknown, a file can not be read or is missing.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise EngineError(
+            "an etcd URL holds no user or password before the host: give ?user= and, for the password, "
+            f"password_file=, the environment variable {PASSWORD_VARIABLE} or the option password"
+        )
+    if parts.fragment:
+        raise EngineError(f"an etcd URL has the form {_FORM}, without a #")
+    options = _options(parts.query)
+    user = options.get("user", "")
+    if (password is not None or "password_file" in options) and not user:
+        raise EngineError("there is a password, but no user: add user=NAME to the URL")
+    return Address(
+        endpoints=tuple(_endpoint(it) for it in parts.netloc.split(",")),
+        prefix=f"{unquote(parts.path).strip('/') or DEFAULT_PREFIX}/".encode(),
+        tls=_tls(options),
+        user=user,
+        password=_password(options, password) if user else "",
+        timeout=_seconds(options.get("timeout", DEFAULT_TIMEOUT) if timeout is None else timeout),
+    )
+
+
+def _options(query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == "password":
+            raise EngineError(
+                "a password does not belong into a URL: use password_file= or the environment variable "
+                f"{PASSWORD_VARIABLE}"
+            )
+        if name not in _OPTIONS:
+            raise EngineError(f"an etcd URL has no option {name!r}; there are {', '.join(_OPTIONS)}")
+        options[name] = value
+    return options
+
+
+def _endpoint(text: str) -> str:
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::(\d{1,5}))?", text)
+    if not found or not 0 < int(found[2] or DEFAULT_PORT) < 2**16:
+        raise EngineError(f"{text!r} is no host:port; an etcd URL has the form {_FORM}")
+    return f"{found[1]}:{found[2] or DEFAULT_PORT}"
+
+
+def _tls(options: dict[str, str]) -> Tls | None:
+    files = {name: _read(name, options[name]) for name in ("ca", "cert", "key") if name in options}
+    switch = options.get("tls")
+    if switch is not None and switch.lower() not in _SWITCH:
+        raise EngineError(f"the option tls is 1 or 0, not {switch!r}; a certificate authority is given as ca=FILE")
+    wanted = _SWITCH[switch.lower()] if switch is not None else bool(files)
+    if not wanted and (files or "server_name" in options):
+        raise EngineError("there are certificates or a server_name for TLS, but TLS is off: add tls=1")
+    if ("cert" in files) is not ("key" in files):
+        raise EngineError("cert and key go together: a client shows both a certificate and that it has its key")
+    if not wanted:
+        return None
+    return Tls(files.get("ca"), files.get("cert"), files.get("key"), options.get("server_name", ""))
+
+
+def _password(options: dict[str, str], given: str | None) -> str:
+    if given is not None:
+        if not isinstance(given, str):
+            raise TypeError(f"password is of type str, not {type(given).__name__}")
+        return given
+    if "password_file" in options:
+        try:
+            return _read("password_file", options["password_file"]).decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise EngineError("password_file: the file is no UTF-8") from None
+    found = os.environ.get(PASSWORD_VARIABLE)
+    if found is None:
+        raise EngineError(
+            f"user {options['user']!r} needs a password: password_file= in the URL, the environment variable "
+            f"{PASSWORD_VARIABLE} or the option password"
+        )
+    return found
+
+
+def _read(name: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{name}: {path!r} can not be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _seconds(value: float | str) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds <= 86400:
+        raise EngineError(f"timeout is a number of seconds above 0, at most a day, not {value!r}")
+    return seconds

@@ -1,0 +1,123 @@
+"""Stores the writes of a transaction, once, whatever happens to the question or to its answer.
+
+A writer has a key of its own, its mark. Each of its transactions writes its name there, and only if the mark is still
+the one before. When no answer comes, the writer moves the mark on by itself:
+
+* it moves: the lost transaction was not stored, and never will be, for its mark has gone;
+* it does not: the mark tells whether the lost transaction has written it, and so all the rest of it.
+
+That question can be asked as often as it takes. If no server answers it in time, nobody can tell, and that is what the
+error says. Before the writer's next transaction it is asked again: so nothing is stored after something later.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from ..errors import EngineError, OutcomeUnknown
+from . import messages
+from .channels import KV_RANGE, KV_TXN, Channels, Full, Lost
+from .work import Work
+
+
+class Commits:
+    """The commits of one engine, made one after another; the caller sees to that."""
+
+    def __init__(self, channels: Channels, mark: bytes) -> None:
+        """Args: `mark`, a key that no other writer uses."""
+        self._channels = channels
+        self._mark = mark
+        self._changed = 0  # the revision of the mark's last change; 0, it is not there
+        self._in_doubt = False
+
+    def commit(self, work: Work) -> bool:
+        """Store the writes if what was read is unchanged.
+
+        Returns:
+            Whether they are stored; if not, something has changed.
+
+        Raises:
+            OutcomeUnknown: No server answers. They are stored, or not at all.
+            EngineError: The server refuses them. Nothing is stored.
+        """
+        if self._in_doubt:
+            self._settle("")
+        name = uuid.uuid4().hex
+        request = self._marking(name)
+        request.compare.extend(work.compares())
+        request.success.extend(work.operations())
+        try:
+            answer = self._channels.ask_once(KV_TXN, request)
+        except Lost:
+            return self._settle(name)
+        except Full:
+            # The request that fills the server is refused and stored, both.
+            if self._read_mark() == name:
+                return True
+            raise
+        return self._took(answer) or self._is_at(answer, name)
+
+    def close(self) -> None:
+        """Take the mark away, if that can be done at once."""
+        if not self._changed or self._in_doubt:
+            return
+        delete = messages.RequestOp(request_delete_range=messages.DeleteRangeRequest(key=self._mark))
+        try:
+            self._channels.ask_once(KV_TXN, messages.TxnRequest(success=[delete]))
+        except (Lost, EngineError):
+            return  # It is a hundred bytes, and bars nobody.
+
+    def _settle(self, lost: str) -> bool:
+        """Whether a transaction whose answer was lost is stored. After that it is, or never will be."""
+        own = uuid.uuid4().hex
+        self._in_doubt = True
+        try:
+            answer = self._channels.ask(KV_TXN, self._marking(own))
+        except EngineError as error:
+            raise OutcomeUnknown(f"nobody can tell whether this was stored, all of it or nothing: {error}") from None
+        self._in_doubt = False
+        if self._took(answer) or self._is_at(answer, own):
+            return False
+        if self._is_at(answer, lost):
+            return True
+        if not lost:
+            return False
+        raise OutcomeUnknown("nobody can tell whether this was stored: somebody has taken the writer's mark away")
+
+    def _marking(self, name: str) -> Any:
+        """A transaction that moves the mark on, or tells where it is."""
+        unmoved = messages.Compare(
+            result=messages.EQUAL, target=messages.MOD, key=self._mark, mod_revision=self._changed
+        )
+        put = messages.PutRequest(key=self._mark, value=name.encode())
+        return messages.TxnRequest(
+            compare=[unmoved],
+            success=[messages.RequestOp(request_put=put)],
+            failure=[messages.RequestOp(request_range=messages.RangeRequest(key=self._mark))],
+        )
+
+    def _took(self, answer: Any) -> bool:
+        if answer.succeeded:
+            self._changed = answer.header.revision
+        return bool(answer.succeeded)
+
+    def _is_at(self, answer: Any, name: str) -> bool:
+        """Whether the mark has that name; where it is, is noted."""
+        return self._note(answer.responses[0].response_range) == name
+
+    def _read_mark(self) -> str:
+        return self._note(self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._mark)))
+
+    def _note(self, answer: Any) -> str:
+        if not answer.kvs:
+            self._changed = 0
+            return ""
+        self._changed = answer.kvs[0].mod_revision
+        name: str = answer.kvs[0].value.decode("ascii", "replace")
+        return name
+
+
+def mark_name() -> str:
+    """A name that no other writer has."""
+    return uuid.uuid4().hex

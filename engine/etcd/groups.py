@@ -1,0 +1,151 @@
+"""One transaction for each call, or one for several calls, tried again where somebody else was faster.
+
+Threads of one engine write one after another, as on a bolt file, and so never disturb each other. Other engines, of
+other processes and hosts, may change what a transaction has read. A single call is then made again; of a block of
+calls only its author knows how to do that.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, TypeVar
+
+from ..errors import Conflict, EngineError, OutcomeUnknown
+from ..transactions import HARMLESS, Group
+from .channels import Channels, Compacted
+from .commits import Commits
+from .work import Work
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 20
+"""How often a call is made before it gives up against others."""
+
+_FIRST_PAUSE: Final = 0.002
+_LONGEST_PAUSE: Final = 0.25
+_READING_ATTEMPTS: Final = 3
+
+
+class _Open(threading.local):
+    """The transaction that the thread has open."""
+
+    group: Group[Work] | None = None
+
+
+class Groups:
+    """The transactions of one engine."""
+
+    def __init__(self, channels: Channels, mark: bytes, *, read_only: bool) -> None:
+        """Args: `mark`, the key of this engine's commits; `read_only`, whether to refuse to write."""
+        self._channels = channels
+        self._commits = Commits(channels, mark)
+        self._read_only = read_only
+        self._open = _Open()
+        self._writer = threading.Lock()
+
+    def close(self) -> None:
+        """Leave nothing in etcd that only this engine needs."""
+        with self._writer:
+            self._commits.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the thread has a block open."""
+        return self._open.group is not None
+
+    def read(self, answer: Callable[[Work], T]) -> T:
+        """What `answer` makes of the open transaction, else of one revision of its own."""
+        group = self._open.group
+        if group is not None:
+            group.require_whole()
+            return answer(group.tx)
+        for attempt in range(1, _READING_ATTEMPTS + 1):
+            try:
+                return answer(Work(self._channels, alone=True))
+            except Compacted:
+                # Nobody has seen anything of it yet.
+                if attempt == _READING_ATTEMPTS:
+                    raise
+        raise AssertionError
+
+    def write(self, change: Callable[[Group[Work]], None]) -> None:
+        """Make a change in the open transaction, else in one of its own.
+
+        Args:
+            change: May be called several times. What it refuses it refuses before it writes.
+
+        Raises:
+            Conflict: Others were faster each time.
+        """
+        self._require_writable()
+        group = self._open.group
+        if group is not None:
+            group.require_whole()
+            try:
+                change(group)
+            except BaseException as error:
+                group.broken |= not isinstance(error, HARMLESS)
+                raise
+            return
+        with self._writer:
+            for attempt in range(ATTEMPTS):
+                group = Group(Work(self._channels))
+                if self._ends_stored(group, change):
+                    return
+                time.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)))
+        raise Conflict(f"others have changed what this call needs {ATTEMPTS} times in a row; nothing was stored")
+
+    def grouping(self) -> AbstractContextManager[None]:
+        """A block whose calls share one transaction. Blocks within it belong to it."""
+        return self._joined() if self.is_open else self._grouped()
+
+    @contextmanager
+    def _grouped(self) -> Iterator[None]:
+        self._require_writable()
+        with self._writer:
+            group = Group(Work(self._channels))
+            self._open.group = group
+            try:
+                yield
+            except BaseException:
+                group.take_numbers_back()
+                raise
+            finally:
+                self._open.group = None
+            if not self._ends_stored(group, Group.require_whole):
+                raise Conflict("somebody has changed what this transaction has read; nothing was stored, try it again")
+
+    @contextmanager
+    def _joined(self) -> Iterator[None]:
+        group = self._open.group
+        if group is None:
+            raise AssertionError
+        group.require_whole()
+        try:
+            yield
+        except BaseException:
+            # What the inner block did can not be undone without the rest.
+            group.broken = True
+            raise
+
+    def _ends_stored(self, group: Group[Work], last: Callable[[Group[Work]], None]) -> bool:
+        """Whether the transaction is stored after a last step; False if somebody was faster."""
+        stored = False
+        try:
+            last(group)
+            stored = not group.tx.writes or self._commits.commit(group.tx)
+        except OutcomeUnknown:
+            stored = True  # for all that is known
+            raise
+        finally:
+            if not stored:
+                group.take_numbers_back()
+        return stored
+
+    def _require_writable(self) -> None:
+        if self._read_only:
+            raise EngineError("this engine was opened to be read")

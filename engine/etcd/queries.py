@@ -1,0 +1,237 @@
+"""What etcd answers: the reading half of `EtcdEngine`, and what both halves stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from ..errors import EngineError, EntityExists, EntityNotFound, RecordError
+from ..interface import Engine
+from ..models import (
+    DockerRegistryAuth,
+    Event,
+    Namespace,
+    Pipeline,
+    Run,
+    RunRegistryKey,
+    TaskRun,
+    Token,
+    TriggerEvent,
+    decode,
+)
+from ..places import by_creation
+from ..storm.layout import page, require_int
+from ..watching import Watch
+from .channels import Channels
+from .groups import Groups
+from .layout import Layout, Parts, Span, arguments
+from .watches import Watches
+from .work import Work
+
+E = TypeVar("E")
+
+_DELETABLE = (Token, DockerRegistryAuth, RunRegistryKey, Event)
+
+
+class EtcdQueries(Engine):
+    """The methods that read. What writes is in `EtcdEngine`."""
+
+    def __init__(
+        self, channels: Channels, layout: Layout, groups: Groups, *, max_results_limit: int | None
+    ) -> None:
+        """Args: `channels`, which the engine closes; for the others see `EtcdEngine`."""
+        self._channels = channels
+        self._layout = layout
+        self._groups = groups
+        self._watches = Watches(channels, layout)
+        self._max_results_limit = max_results_limit
+
+    def close(self) -> None:
+        self._watches.close()
+        self._groups.close()
+        self._channels.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._groups.grouping()
+
+    def watch(self, kind: type[Any] | None = None, *, since: int | None = None) -> Watch:
+        return self._watches.begin(kind, since)
+
+    def __repr__(self) -> str:
+        return f"<EtcdEngine {self._channels.address}>"
+
+    # --- namespaces ---
+
+    def get_all_namespaces(self, *, offset: int = 0, limit: int = 0) -> list[Namespace]:
+        return self._page(Namespace, (), offset, limit)
+
+    def get_namespace(self, *, id: str) -> Namespace:
+        return self._get(Namespace, id)
+
+    # --- tokens ---
+
+    def get_all_tokens(
+        self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
+    ) -> list[Token]:
+        if isinstance(namespaces, str) or not isinstance(namespaces, Collection | None):
+            raise TypeError(f"namespaces is a collection of ids, not of type {type(namespaces).__name__}")
+        if not all(isinstance(name, str) for name in namespaces or ()):
+            raise TypeError("namespaces is a collection of ids, which are of type str")
+        wanted = set(namespaces or ())
+        if not wanted:
+            return self._page(Token, (), offset, limit)
+        most = self._limit(limit)
+        found = (it for it in self._all(Token) if not wanted.isdisjoint(it.namespaces or ()))
+        return list(page(found, offset, most))
+
+    def get_token(self, *, hash: str) -> Token:
+        return self._get(Token, hash)
+
+    # --- pipelines ---
+
+    def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
+        most = self._limit(limit)
+        require_int("offset", offset)
+        place = self._layout.entities(Pipeline, (namespace_id,))
+        index = self._layout.pipelines(namespace_id)
+
+        def answer(work: Work) -> list[Pipeline]:
+            # Of pipelines that are read one by one, a block would have to note each.
+            work.remember(place)
+            ids = [id.decode() for _, id in work.items(index, offset=max(offset, 0), limit=most)]
+            keys = [self._key(Pipeline, namespace_id, id) for id in ids]
+            return [self._decoded(Pipeline, key, value) for key, value in zip(keys, work.get_many(keys), strict=True)]
+
+        return self._groups.read(answer)
+
+    def get_pipeline(self, *, namespace_id: str, id: str) -> Pipeline:
+        return self._get(Pipeline, namespace_id, id)
+
+    # --- runs ---
+
+    def get_all_runs(self, *, namespace_id: str, pipeline_id: str, offset: int = 0, limit: int = 0) -> list[Run]:
+        return self._page(Run, (namespace_id, pipeline_id), offset, limit)
+
+    def get_run(self, *, namespace_id: str, pipeline_id: str, id: int) -> Run:
+        return self._get(Run, namespace_id, pipeline_id, id)
+
+    # --- task runs ---
+
+    def get_all_task_runs(self, *, namespace_id: str, pipeline_id: str, run_id: int) -> list[TaskRun]:
+        # All of them are wanted, so an index would only be a second way to read the same.
+        return sorted(self._all(TaskRun, namespace_id, pipeline_id, run_id), key=by_creation)
+
+    def get_task_run(self, *, namespace_id: str, pipeline_id: str, run_id: int, id: str) -> TaskRun:
+        return self._get(TaskRun, namespace_id, pipeline_id, run_id, id)
+
+    # --- trigger events ---
+
+    def get_all_trigger_events(
+        self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, offset: int = 0, limit: int = 0
+    ) -> list[TriggerEvent]:
+        return self._page(TriggerEvent, (namespace_id, pipeline_id, pipeline_trigger_label), offset, limit)
+
+    def get_trigger_event(
+        self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, id: int
+    ) -> TriggerEvent:
+        return self._get(TriggerEvent, namespace_id, pipeline_id, pipeline_trigger_label, id)
+
+    # --- runs that somebody waits for ---
+
+    def get_all_run_registrations(self) -> set[RunRegistryKey]:
+        return set(self._all(RunRegistryKey))
+
+    def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
+        key = self._layout.entity(RunRegistryKey, (namespace, pipeline, run))
+        return key is not None and self._groups.read(lambda work: work.get(key)) is not None
+
+    # --- logins for container registries ---
+
+    def get_all_docker_registry_auths(self) -> list[DockerRegistryAuth]:
+        return self._all(DockerRegistryAuth)
+
+    def get_docker_registry_auth(self, *, registry: str) -> DockerRegistryAuth:
+        return self._get(DockerRegistryAuth, registry)
+
+    # --- the event log ---
+
+    def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
+        return self._page(Event, (), offset, limit, reverse=reverse)
+
+    def get_event(self, *, id: int) -> Event:
+        return self._get(Event, id)
+
+    # --- everything ---
+
+    def walk(self, kind: type[E]) -> Iterator[E]:
+        work = Work(self._channels, alone=True)
+        for key, value in work.items(self._layout.entities(kind)):
+            yield self._decoded(kind, key, value)
+
+    # --- what both halves stand on ---
+
+    def _key(self, kind: type[Any], *parts: Any) -> bytes:
+        """The key of an entity; EntityNotFound if there can be none."""
+        key = self._layout.entity(kind, parts)
+        if key is None:
+            raise about(EntityNotFound, kind, parts)
+        return key
+
+    def _get(self, kind: type[E], *parts: Any) -> E:
+        key = self._key(kind, *parts)
+        return self._groups.read(lambda work: self._load(work, kind, key, parts))
+
+    def _load(self, work: Work, kind: type[E], key: bytes, parts: Parts) -> E:
+        """The entity with a key; EntityNotFound if there is none."""
+        value = work.get(key)
+        if value is None:
+            raise about(EntityNotFound, kind, parts)
+        return self._decoded(kind, key, value)
+
+    def _page(self, kind: type[E], place: Parts, offset: int, limit: int, *, reverse: bool = False) -> list[E]:
+        """A page of what is in a place, in the order of the keys."""
+        most = self._limit(limit)
+        require_int("offset", offset)
+        span = self._layout.entities(kind, place)
+        return self._groups.read(lambda work: self._listed(work, kind, span, max(offset, 0), most, reverse=reverse))
+
+    def _all(self, kind: type[E], *place: Any) -> list[E]:
+        span = self._layout.entities(kind, place)
+        return self._groups.read(lambda work: self._listed(work, kind, span, 0, -1))
+
+    def _listed(
+        self, work: Work, kind: type[E], span: Span, offset: int, limit: int, *, reverse: bool = False
+    ) -> list[E]:
+        if self._groups.is_open and kind in _DELETABLE:
+            work.get(self._layout.deletions(kind))
+        found = work.items(span, offset=offset, limit=limit, reverse=reverse)
+        return [self._decoded(kind, key, value) for key, value in found]
+
+    def _decoded(self, kind: type[E], key: bytes, value: bytes | None) -> E:
+        if kind is RunRegistryKey:
+            # A registration is all in its key.
+            return kind(**self._layout.kind_and_key(key)[1])
+        try:
+            if value is None:
+                raise RecordError("the index names what is not there")
+            return decode(kind, value)
+        except RecordError as error:
+            names = self._layout.kind_and_key(key)[1]
+            place = " / ".join((kind.__name__, *map(str, names.values())))
+            raise RecordError(error.reason, place=place) from None
+
+    def _limit(self, limit: int) -> int:
+        """The limit that counts; negative for none."""
+        require_int("limit", limit)
+        most = self._max_results_limit
+        if most is not None and (limit == 0 or limit > most):
+            return most
+        return limit or -1
+
+
+def about(error: type[EntityNotFound] | type[EntityExists], kind: type[Any], parts: Parts) -> EngineError:
+    """The error with the entity that it is about."""
+    key = dict(zip(arguments(kind), parts, strict=True))
+    facts = ", ".join(f"{name}={value!r}" for name, value in key.items())
+    return error(f"{error.TEXT}: {kind.__name__} {facts}", entity=kind.__name__, key=key)

@@ -1,0 +1,156 @@
+"""Watches on etcd: a thread for each asks a server for changes, and after a loss asks another one for what came since."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import grpc
+
+from ..errors import EngineError, RecordError
+from ..models import RunRegistryKey, decode
+from ..watching import Change, Watch
+from . import messages
+from .channels import KV_RANGE, Channels, Lost
+from .layout import KINDS, Layout, Span
+
+_PAUSE: Final = 0.1
+
+
+class Watches:
+    """The watches of one engine."""
+
+    def __init__(self, channels: Channels, layout: Layout) -> None:
+        self._channels = channels
+        self._layout = layout
+        self._open: dict[Watch, _Feeder] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, kind: type[Any] | None, since: int | None) -> Watch:
+        """Watch a class, or all, after a revision, or after what is stored now."""
+        span = self._layout.entities(kind) if kind is None or kind in KINDS else None
+        if span is None:
+            raise TypeError(f"kind is a class of entities, not {kind!r}")
+        if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 1):
+            raise TypeError(f"since is the revision of a change, not {since!r}")
+        if since is None:
+            answer = self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._layout.format, keys_only=True))
+            since = answer.header.revision
+        watch = Watch(since, self._over)
+        feeder = _Feeder(self._channels, self._layout, watch, span)
+        with self._lock:
+            self._open[watch] = feeder
+        feeder.start()
+        return watch
+
+    def close(self) -> None:
+        """End all watches."""
+        with self._lock:
+            watches = list(self._open)
+        for watch in watches:
+            watch.close()
+
+    def _over(self, watch: Watch) -> None:
+        with self._lock:
+            feeder = self._open.pop(watch, None)
+        if feeder is not None:
+            feeder.stop()
+
+
+class _Feeder(threading.Thread):
+    """Asks for changes and hands them to one watch."""
+
+    def __init__(self, channels: Channels, layout: Layout, watch: Watch, span: Span) -> None:
+        super().__init__(name=f"watch on {channels.address}", daemon=True)
+        self._channels = channels
+        self._layout = layout
+        self._watch = watch
+        self._span = span
+        self._next = watch.revision + 1
+        self._heard = time.monotonic()
+        self._stopped = threading.Event()
+        self._call: Any = None
+
+    def stop(self) -> None:
+        """End soon. Any thread may call it."""
+        self._stopped.set()
+        call = self._call
+        if call is not None:
+            call.cancel()
+
+    def run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    self._follow()
+                except Lost as lost:
+                    self._require_patience(lost)
+                    self._channels.ask_next()
+                    self._stopped.wait(_PAUSE)
+        except EngineError as error:
+            self._watch.end(error)
+        except ValueError:
+            self._watch.end(None)  # the engine was closed
+
+    def _follow(self) -> None:
+        """Hand over what one server tells, until it stops."""
+        over = threading.Event()
+        self._call = call = self._channels.stream(self._requests(over))
+        if self._stopped.is_set():
+            call.cancel()
+        try:
+            for answer in call:
+                self._heard = time.monotonic()
+                self._take(answer)
+        except grpc.RpcError as error:
+            if not self._stopped.is_set():
+                raise self._channels.refused(error) from None
+        finally:
+            over.set()
+            call.cancel()
+
+    def _requests(self, over: threading.Event) -> Iterator[Any]:
+        wanted = messages.WatchCreateRequest(
+            key=self._span.start, range_end=self._span.end, start_revision=self._next, progress_notify=True
+        )
+        yield messages.WatchRequest(create_request=wanted)
+        over.wait()  # the end of the requests would be the end of the watch
+
+    def _take(self, answer: Any) -> None:
+        if answer.compact_revision:
+            raise EngineError(
+                f"the changes from revision {self._next} on are gone: etcd has compacted all before "
+                f"{answer.compact_revision}; list anew, and watch from there"
+            )
+        if answer.canceled:
+            if "permission denied" in answer.cancel_reason:
+                raise EngineError(f"{self._channels.address}: {answer.cancel_reason}")
+            raise Lost(answer.cancel_reason or "the server has ended the watch")
+        for event in answer.events:
+            self._watch.tell(self._change(event))
+        # Without events it says how far it has come; but not when it is only about to begin.
+        if answer.events:
+            self._next = answer.events[-1].kv.mod_revision + 1
+        elif not answer.created:
+            self._next = max(self._next, answer.header.revision + 1)
+
+    def _change(self, event: Any) -> Change:
+        kind, key = self._layout.kind_and_key(event.kv.key)
+        entity = None
+        if event.type != messages.DELETED:
+            try:
+                entity = RunRegistryKey(**key) if kind is RunRegistryKey else decode(kind, event.kv.value)
+            except RecordError as error:
+                place = " / ".join((kind.__name__, *map(str, key.values())))
+                raise RecordError(error.reason, place=place) from None
+        return Change(kind, key, entity, event.kv.mod_revision)
+
+    def _require_patience(self, lost: Lost) -> None:
+        silent = time.monotonic() - self._heard
+        if silent > self._channels.address.timeout:
+            raise EngineError(
+                f"{self._channels.address}: no server has answered a watch for {silent:.0f} s ({lost}); "
+                f"what was told reaches to revision {self._next - 1}"
+            )
