@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from .errors import EngineError, EntityExists, EntityNotFound, PreconditionFailed
+from .errors import Conflict, EngineError, EntityExists, EntityNotFound, OutcomeUnknown, PreconditionFailed
 from .interface import Engine
 from .models import (
     ContainerState,
@@ -46,9 +46,12 @@ from .models import (
 from .objects import ObjectStore, open_object_store
 from .opening import open_engine, register
 from .secrets import SecretStore, open_secret_store
+from .watching import Change, Watch
 from .wire import encode
 
 __all__ = [
+    "Change",
+    "Conflict",
     "ContainerState",
     "DockerRegistryAuth",
     "Engine",
@@ -59,6 +62,7 @@ __all__ = [
     "Exec",
     "Namespace",
     "ObjectStore",
+    "OutcomeUnknown",
     "Pipeline",
     "PipelineState",
     "PipelineTriggerConfig",
@@ -81,6 +85,7 @@ __all__ = [
     "TriggerResult",
     "TriggerResultState",
     "TriggerState",
+    "Watch",
     "decode",
     "encode",
     "open_engine",

@@ -118,6 +118,7 @@ class BoltEngine(BoltQueries):
             pipeline.last_run_id = run.id
             pipeline.last_run_time = now
             pipelines.replace(pipeline)
+            group.note(Pipeline, {"namespace_id": run.namespace_id, "id": run.pipeline_id})
 
     def update_run(self, run: Run) -> None:
         self._update(Run, run)
@@ -136,6 +137,8 @@ class BoltEngine(BoltQueries):
             self._temper.add(task_runs, task_run)
             run.task_runs = [*(run.task_runs or ()), wanted]
             runs.replace(run)
+            group.note(TaskRun, key)
+            group.note(Run, {**owner, "id": task_run.run_id})
 
     def update_task_run(self, task_run: TaskRun) -> None:
         self._update(TaskRun, task_run)
@@ -157,12 +160,17 @@ class BoltEngine(BoltQueries):
         if not self._gofer:
             require_key(key)
         with self._transactions.writing() as group:
-            KeyValues(group.tx, REGISTRY).set(key, {})
+            registry = KeyValues(group.tx, REGISTRY)
+            if key not in registry:
+                group.note(RunRegistryKey, {"namespace": namespace, "pipeline": pipeline, "run": run})
+            registry.set(key, {})
 
     def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
         key = RunRegistryKey(namespace, pipeline, run)
         with self._transactions.writing() as group:
             registry = KeyValues(group.tx, REGISTRY)
+            if key in registry:
+                group.note(RunRegistryKey, {"namespace": namespace, "pipeline": pipeline, "run": run})
             if registry.exists or self._gofer:
                 registry.delete(key)
 
@@ -187,6 +195,7 @@ class BoltEngine(BoltQueries):
                 EventLog(group.tx).append(event)
             except RecordExists:
                 raise self._temper.exists(Event, {"id": event.event_id}) from None
+            group.note(Event, {"id": event.event_id})
 
     def delete_event(self, *, id: int) -> None:
         require_number(id)
@@ -195,6 +204,7 @@ class BoltEngine(BoltQueries):
                 EventLog(group.tx).delete(id)
             except RecordNotFound:
                 raise self._temper.not_found(Event, {"id": id}) from None
+            group.note(Event, {"id": id})
 
     # --- what they share ---
 
@@ -210,17 +220,21 @@ class BoltEngine(BoltQueries):
             if records.has(wanted):
                 raise self._temper.exists(kind, key)
             self._temper.add(records, entity)
+            group.note(kind, key)
 
     def _insert(self, group: Group[boltpy.Tx], records: Records[Any], entity: Run | TriggerEvent) -> None:
         """Add what is counted up."""
         if not entity.id:
             group.numbered.append((entity, "id"))
         self._temper.add(records, entity)
+        group.note(type(entity), arguments_of(entity))
 
     def _update(self, kind: type[E], entity: E) -> None:
         self._accept(kind, entity, new=False)
+        key = arguments_of(entity)
         with self._transactions.writing(kind) as group:
-            self._temper.update(self._placed(group.tx, kind, arguments_of(entity))[0], entity)
+            self._temper.update(self._placed(group.tx, kind, key)[0], entity)
+            group.note(kind, key)
 
     def _delete(self, kind: type[E], key: Mapping[str, Any]) -> None:
         mark = marks_of(kind).id
@@ -231,6 +245,7 @@ class BoltEngine(BoltQueries):
                 records.delete(wanted)
             except RecordNotFound:
                 raise self._temper.not_found(kind, key) from None
+            group.note(kind, key)
 
     def _owner(self, group: Group[boltpy.Tx], kind: type[E], **key: Any) -> tuple[Records[E], E]:
         """The entity that another one is about to be added to, and the records it is among."""

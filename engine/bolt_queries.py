@@ -30,15 +30,20 @@ from .models import (
 )
 from .places import REGISTRY, by_creation, level
 from .storm import KeyValues, Records, text_of_key
-from .storm.layout import page, require_int
+from .storm.layout import RESERVED, page, require_int
 from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
+from .tools.kinds import Kind, kind_at, kind_of
+from .tools.walking import Walk, shown_path
 from .transactions import Transactions
+from .watching import Watch
 from .wire import Entity
 
 T = TypeVar("T")
 
 E = TypeVar("E", bound=Entity)
+
+W = TypeVar("W")
 
 
 class BoltQueries(Engine):
@@ -52,11 +57,12 @@ class BoltQueries(Engine):
         self._temper = GoferTemper(late=late) if self._gofer else PythonTemper(late=late)
         self._late = late
         self._max_results_limit = max_results_limit
-        self._transactions = Transactions(db, self._temper.told)
+        self._transactions = Transactions(db, self._temper.told, self._found)
         # This process alone writes to the file while it is open.
         self._prepared: Prepared = set()
 
     def close(self) -> None:
+        self._transactions.telling.close()
         self._db.close()
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -194,6 +200,48 @@ class BoltQueries(Engine):
             except RecordNotFound:
                 raise self._temper.not_found(Event, {"id": id}) from None
             return event if not self._gofer or _gofer_knows(event) else None
+
+    # --- everything ---
+
+    def walk(self, kind: type[W]) -> Iterator[W]:
+        return self._walk(kind_of(kind))
+
+    def _walk(self, wanted: Kind) -> Iterator[Any]:
+        with self._transactions.reading() as tx:
+            walk = Walk(tx)
+            for path, bucket in walk:
+                walk.enter(path, [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())])
+                if kind_at(path) is not wanted:
+                    continue
+                for key, value in bucket.items():
+                    if value is None or key.startswith(RESERVED.encode()):
+                        continue
+                    place = shown_path(path, key, wanted)
+                    try:
+                        entity = decode(wanted.entity, value if wanted.id_field else key)
+                    except RecordError as error:
+                        raise RecordError(error.reason, place=place) from None
+                    if wanted.place(wanted.key_of(entity)) != (path, key):
+                        raise EngineError(f"{place}: it has another name in it than the one that it is stored under")
+                    yield entity
+
+    def watch(self, kind: type[Any] | None = None, *, since: int | None = None) -> Watch:
+        if kind is not None:
+            kind_of(kind)
+        return self._transactions.telling.begin(kind, since, self._db)
+
+    def _found(self, tx: boltpy.Tx, kind: type[Any], key: Mapping[str, Any]) -> Any:
+        """The entity with a key, None if it is not there."""
+        if kind is RunRegistryKey:
+            registered = RunRegistryKey(**key)
+            return registered if registered in KeyValues(tx, REGISTRY) else None
+        try:
+            if kind is Event:
+                return EventLog(tx).get(key["id"])
+            records, wanted = self._placed(tx, kind, key)
+            return records.get(wanted)
+        except RecordNotFound:
+            return None
 
     # --- what both halves stand on ---
 

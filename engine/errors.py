@@ -52,7 +52,8 @@ class PreconditionFailed(EngineError, ValueError):
 
 
 class Conflict(EngineError):
-    """What a transaction has read was changed by somebody else before it ended. Nothing was stored: it can be tried again.
+    """What a transaction has read was changed by somebody else before it ended. Nothing was stored: it can be tried
+    again.
 
     Only engines that several processes write to at a time raise it.
     """

@@ -28,14 +28,15 @@ returned are the caller's own.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from .models import (
     DockerRegistryAuth,
+    Event,
     Namespace,
     Pipeline,
     Run,
@@ -46,8 +47,10 @@ from .models import (
 )
 from .optional import OptionalParts
 
+E = TypeVar("E")
 
-class Engine(OptionalParts):
+
+class Engine(OptionalParts, ABC):
     """Gofer's storage. A context manager: leaving the block closes it.
 
     Derive from it to keep the same things in another database, and `register` the way to open that.
@@ -86,7 +89,33 @@ class Engine(OptionalParts):
         a `PreconditionFailed` too), and after an exception that leaves an inner block, nothing can be saved: whatever
         comes next in the block, and its end, is an EngineError. Numbers that were given to entities are taken back when
         the block is not stored (their ids are 0 again).
+
+        Where several processes write to the same database (etcd), nobody waits for another one's block. All of its
+        reads see one state, and what it read must still be so at its end.
+
+        Raises:
+            Conflict: At the end of the block: it is not so. Nothing is stored, and the block can be tried again.
+            OutcomeUnknown: At the end of the block: the database stopped answering.
         """
+
+    def walk(self, kind: type[E]) -> Iterator[E]:
+        """All entities of one class, wherever they are, in any order; for copies of a whole database.
+
+        An engine of somebody else's that does not know better finds what the listings lead to, from namespaces with a
+        record and the triggers of their pipelines.
+
+        Args:
+            kind: A class of entities, `engine.RunRegistryKey` among them.
+
+        Returns:
+            An iterator over one state of the database; take all of it, or close it.
+
+        Raises:
+            EngineError: As the listings. From a bolt file also if an entity has another name in it than the one that
+                it is stored under; `gofer-db check --repair` mends that.
+            TypeError: That is no class of entities.
+        """
+        return _listed(self, kind)
 
     # --- namespaces ---
 
@@ -336,3 +365,33 @@ class Engine(OptionalParts):
         Raises:
             EntityNotFound: There is none.
         """
+
+
+def _listed(storage: Engine, kind: type[Any]) -> Iterator[Any]:
+    if kind is Namespace:
+        yield from storage.get_all_namespaces(limit=-1)
+    elif kind is Token:
+        yield from storage.get_all_tokens(limit=-1)
+    elif kind is DockerRegistryAuth:
+        yield from storage.get_all_docker_registry_auths()
+    elif kind is RunRegistryKey:
+        yield from storage.get_all_run_registrations()
+    elif kind is Event:
+        yield from storage.get_all_events(limit=-1)
+    elif kind is Pipeline:
+        for namespace in storage.get_all_namespaces(limit=-1):
+            yield from storage.get_all_pipelines(namespace_id=namespace.id, limit=-1)
+    elif kind in (Run, TriggerEvent):
+        for pipeline in storage.walk(Pipeline):
+            place: dict[str, Any] = {"namespace_id": pipeline.namespace, "pipeline_id": pipeline.id}
+            if kind is Run:
+                yield from storage.get_all_runs(**place, limit=-1)
+                continue
+            for label in pipeline.triggers or ():
+                yield from storage.get_all_trigger_events(**place, pipeline_trigger_label=label, limit=-1)
+    elif kind is TaskRun:
+        for run in storage.walk(Run):
+            place = {"namespace_id": run.namespace_id, "pipeline_id": run.pipeline_id}
+            yield from storage.get_all_task_runs(**place, run_id=run.id)
+    else:
+        raise TypeError(f"kind is a class of entities, not {kind!r}")

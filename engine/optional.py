@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from typing import Any
 
 from .errors import EngineError
@@ -10,7 +9,7 @@ from .models import Event
 from .watching import Watch
 
 
-class OptionalParts(ABC):
+class OptionalParts:
     """The event log, which Gofer had from 2022 on, and watching."""
 
     def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:

@@ -9,7 +9,7 @@ The blocks here are classes, not generators: each call enters one, and a generat
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import boltpy
 
 from .errors import EngineError, EntityExists, EntityNotFound, PreconditionFailed
+from .telling import Found, Noted, Telling
 
 Told = Callable[[Exception, "type[Any] | None"], Exception]
 """What to raise in place of an error from below; the same one if nothing is to be said about it."""
@@ -36,11 +37,17 @@ class Group(Generic[T]):
         tx: The transaction, of whatever database.
         broken: A call has failed in the middle, so that a part of its work may be in `tx`.
         numbered: The entities that were given an id, and the field that has it.
+        changed: The entities that were stored or deleted, in the order of the first change of each.
     """
 
     tx: T
     broken: bool = False
     numbered: list[tuple[object, str]] = field(default_factory=list)
+    changed: dict[Noted, None] = field(default_factory=dict)
+
+    def note(self, kind: type[Any], key: Mapping[str, Any]) -> None:
+        """Note a change of the entity of that class which these arguments name."""
+        self.changed[kind, tuple(key.items())] = None
 
     def require_whole(self) -> None:
         """Raise EngineError if it is broken."""
@@ -62,9 +69,10 @@ class _Open(threading.local):
 class Transactions:
     """The transactions of one engine."""
 
-    def __init__(self, db: boltpy.DB, told: Told) -> None:
-        """Args: `told`, which errors the calls raise in place of others."""
+    def __init__(self, db: boltpy.DB, told: Told, found: Found) -> None:
+        """Args: `told`, which errors the calls raise in place of others; `found`, how an entity is read."""
         self.db = db
+        self.telling = Telling(found)
         self.open = _Open()
         self.told = told
 
@@ -148,6 +156,8 @@ class _Beginning:
         try:
             if kind is None and group.broken:
                 self._roll_back(group)
+            elif kind is None and block is not None:
+                self._commit(block, group)
             elif block is not None:
                 block.__exit__(kind, error, trace)
         except BaseException:
@@ -155,6 +165,18 @@ class _Beginning:
             raise
         if kind is not None:
             group.take_numbers_back()
+
+    def _commit(self, block: AbstractContextManager[boltpy.Tx], group: Group[boltpy.Tx]) -> None:
+        telling = self._transactions.telling
+        try:
+            with telling.ordering:
+                changes = telling.changes(group.changed, group.tx)
+                block.__exit__(None, None, None)
+                telling.tell(changes)
+        except BaseException as failed:
+            # An interrupt may come before the block has ended; ended twice, it does nothing.
+            block.__exit__(type(failed), failed, None)
+            raise
 
     def _roll_back(self, group: Group[boltpy.Tx]) -> None:
         try:

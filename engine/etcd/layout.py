@@ -91,9 +91,6 @@ _PARTS: Final[dict[type[Any], tuple[tuple[str, Writer], ...]]] = {
     RunRegistryKey: (("namespace", text), ("pipeline", text), ("run", number)),
     Event: (("id", number),),
 }
-KINDS: Final = tuple(_PARTS)
-"""The classes of all entities that are kept."""
-
 _BY_NAME: Final = {kind.__name__.encode(): kind for kind in _PARTS}
 
 

@@ -22,6 +22,7 @@ from ..models import (
 )
 from ..places import by_creation
 from ..storm.layout import page, require_int
+from ..tools.kinds import kind_of
 from ..watching import Watch
 from .channels import Channels
 from .groups import Groups
@@ -37,9 +38,7 @@ _DELETABLE = (Token, DockerRegistryAuth, RunRegistryKey, Event)
 class EtcdQueries(Engine):
     """The methods that read. What writes is in `EtcdEngine`."""
 
-    def __init__(
-        self, channels: Channels, layout: Layout, groups: Groups, *, max_results_limit: int | None
-    ) -> None:
+    def __init__(self, channels: Channels, layout: Layout, groups: Groups, *, max_results_limit: int | None) -> None:
         """Args: `channels`, which the engine closes; for the others see `EtcdEngine`."""
         self._channels = channels
         self._layout = layout
@@ -99,8 +98,8 @@ class EtcdQueries(Engine):
         def answer(work: Work) -> list[Pipeline]:
             # Of pipelines that are read one by one, a block would have to note each.
             work.remember(place)
-            ids = [id.decode() for _, id in work.items(index, offset=max(offset, 0), limit=most)]
-            keys = [self._key(Pipeline, namespace_id, id) for id in ids]
+            names = [value.decode() for _, value in work.items(index, offset=max(offset, 0), limit=most)]
+            keys = [self._key(Pipeline, namespace_id, name) for name in names]
             return [self._decoded(Pipeline, key, value) for key, value in zip(keys, work.get_many(keys), strict=True)]
 
         return self._groups.read(answer)
@@ -165,6 +164,10 @@ class EtcdQueries(Engine):
     # --- everything ---
 
     def walk(self, kind: type[E]) -> Iterator[E]:
+        kind_of(kind)
+        return self._walk(kind)
+
+    def _walk(self, kind: type[E]) -> Iterator[E]:
         work = Work(self._channels, alone=True)
         for key, value in work.items(self._layout.entities(kind)):
             yield self._decoded(kind, key, value)

@@ -1,4 +1,4 @@
-"""Watches on etcd: a thread for each asks a server for changes, and after a loss asks another one for what came since."""
+"""Watches on etcd: a thread for each asks a server for changes, and after a loss another one for what came since."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import grpc
 
 from ..errors import EngineError, RecordError
 from ..models import RunRegistryKey, decode
+from ..storm.layout import require_int
+from ..tools.kinds import kind_of
 from ..watching import Change, Watch
 from . import messages
 from .channels import KV_RANGE, Channels, Lost
-from .layout import KINDS, Layout, Span
+from .layout import Layout, Span
 
 _PAUSE: Final = 0.1
 
@@ -30,11 +32,11 @@ class Watches:
 
     def begin(self, kind: type[Any] | None, since: int | None) -> Watch:
         """Watch a class, or all, after a revision, or after what is stored now."""
-        span = self._layout.entities(kind) if kind is None or kind in KINDS else None
-        if span is None:
-            raise TypeError(f"kind is a class of entities, not {kind!r}")
-        if since is not None and (not isinstance(since, int) or isinstance(since, bool) or since < 1):
-            raise TypeError(f"since is the revision of a change, not {since!r}")
+        if kind is not None:
+            kind_of(kind)
+        span = self._layout.entities(kind)
+        if since is not None:
+            require_int("since", since)
         if since is None:
             answer = self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._layout.format, keys_only=True))
             since = answer.header.revision

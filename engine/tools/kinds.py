@@ -23,7 +23,7 @@ from ..models import (
     TriggerEvent,
     decode,
 )
-from ..places import EVENTS, REGISTRY, fields_of
+from ..places import EVENTS, REGISTRY, arguments_of, fields_of
 from ..storm import key_of
 from ..storm.layout import Mark, Marks, marks_of
 
@@ -62,6 +62,12 @@ class Kind:
         """The marks that have an index; `late`: in a file with an event log, where Gofer dropped one."""
         marks = self.marks.indexed if self.marks else ()
         return tuple(mark for mark in marks if not (late and self.entity is Run and mark.name == "started"))
+
+    def key_of(self, entity: Any) -> Key:
+        """What names an entity of this kind."""
+        if self.id_field and self.entity is not Event:
+            return list(arguments_of(entity).values())
+        return [entity.event_id] if self.id_field else [entity.namespace, entity.pipeline, entity.run]
 
     def typed(self, parts: Sequence[str]) -> Key:
         """The key that someone typed.
@@ -150,9 +156,19 @@ KINDS: Final[dict[str, Kind]] = {
     )
 }
 
+_BY_CLASS: Final = {kind.entity: kind for kind in KINDS.values()}
+
 _BY_BUCKET: Final = {
     (len(kind.parts), kind.entity.__name__.encode()): kind for kind in KINDS.values() if kind.marks is not None
 }
+
+
+def kind_of(entity: object) -> Kind:
+    """The kind of a class; TypeError if it is no class of entities."""
+    kind = _BY_CLASS.get(entity) if isinstance(entity, type) else None
+    if kind is None:
+        raise TypeError(f"kind is a class of entities, not {entity!r}")
+    return kind
 
 
 def kind_at(path: Path) -> Kind | None:

@@ -47,19 +47,28 @@ FLOORS = {
     ),
     "engine": (
         "errors gojson",
-        "codecs classes",
+        "codecs classes watching",
         "compiled",
         "wire",
         "models forms storm/layout",
-        "interface places storm/files storm/indexes storm/key_values",
-        "storm/reading",
+        "optional places storm/files storm/indexes storm/key_values tools/__init__",
+        "interface storm/reading",
         "storm/records",
         "storm/__init__",
-        "event_log validation transactions",
+        "event_log validation telling tools/kinds",
+        "transactions tools/walking",
         "tempers",
         "bolt_queries store_files",
-        "bolt objects secrets tools/__init__ tools/kinds",
-        "opening tools/walking",
+        "bolt objects secrets",
+        "etcd/address etcd/messages etcd/layout",
+        "etcd/channels",
+        "etcd/work etcd/watches",
+        "etcd/commits",
+        "etcd/groups",
+        "etcd/queries",
+        "etcd/engine",
+        "etcd/__init__",
+        "opening",
         "__init__ survey tools/indexes tools/findings",
         "tools/pieces tools/relations tools/statistics tools/claims",
         "report tools/filling tools/lines tools/checking",
@@ -83,15 +92,15 @@ DOORS = {
     "os": "boltpy/files boltpy/storage boltpy/ownership boltpy/hot/__init__ boltpy/compact_file boltpy/surgery"
     " boltpy/printing"
     " boltpy/cli/compacting boltpy/cli/bench boltpy/cli/formats boltpy/cli/listing boltpy/cli/measuring"
-    " boltpy/cli/opening engine/cli/output",
+    " boltpy/cli/opening engine/cli/output engine/etcd/address",
     "struct": "boltpy/snapshot/seals boltpy/snapshot/stream boltpy/format boltpy/hot/native boltpy/hot/native_read"
     " boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     # These load late what not everybody needs; what they load stands in one place.
-    "importlib": "boltpy/__init__ boltpy/__main__ boltpy/cli/opening boltpy/cli/table boltpy/opening",
+    "importlib": "boltpy/__init__ boltpy/__main__ boltpy/cli/opening boltpy/cli/table boltpy/opening engine/opening",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
-ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/printing engine/cli/output"
+ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/printing engine/cli/output engine/etcd/address"
 
 # Loads its own imports when they are asked for, and shows them to type checkers only.
 LATE = "boltpy/__init__"

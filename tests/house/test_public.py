@@ -44,7 +44,8 @@ ENGINE = """
     PipelineState RunState RunFailureKind ContainerState TaskRunFailureKind TriggerResultState TriggerState TokenKind
     RequiredParentState
     encode decode
-    EngineError EntityNotFound EntityExists PreconditionFailed
+    EngineError EntityNotFound EntityExists PreconditionFailed Conflict OutcomeUnknown
+    Watch Change
 """
 
 # Which class a caller may catch instead, and which builtin where Python code would look for one.

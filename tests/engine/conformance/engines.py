@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import engine
-
 from tests.etcd.running import new_url
 
 from .memory import MemoryEngine
