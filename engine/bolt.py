@@ -52,6 +52,7 @@ class BoltEngine(BoltQueries):
         compat: Compat = "python",
         max_results_limit: int | None = None,
         clock: Callable[[], int] | None = None,
+        event_log: bool = False,
         **options: Any,
     ) -> None:
         """Open the file, and make what is missing in it unless it is only read.
@@ -65,6 +66,7 @@ class BoltEngine(BoltQueries):
             compat: "python", or "gofer" for exactly what Gofer's Go code does.
             max_results_limit: The most that a page of a listing may hold; None for no cap. Gofer's own default is 100.
             clock: Gives the epoch milliseconds that `add_run` notes; None for the system's time.
+            event_log: Make a new file one of the last schema, which has an event log. Of other files the schema stays.
             options: For `boltpy.open`. `timeout`, the seconds to wait for the lock, is 1 unless given, as in Gofer.
 
         Raises:
@@ -76,7 +78,7 @@ class BoltEngine(BoltQueries):
             raise ValueError(f"compat is 'python' or 'gofer', not {compat!r}")
         with opening(path, read_only=read_only, **options) as db:
             if not read_only:
-                _prepare(db, any_file=compat == "gofer")
+                _prepare(db, any_file=compat == "gofer", event_log=event_log)
             with db.view() as tx:
                 read_version(tx)
                 late = tx.bucket(EVENTS.encode()) is not None
@@ -262,11 +264,12 @@ class BoltEngine(BoltQueries):
         return now
 
 
-def _prepare(db: boltpy.DB, *, any_file: bool) -> None:
+def _prepare(db: boltpy.DB, *, any_file: bool, event_log: bool) -> None:
     """Make what every file of Gofer's has, where it is missing.
 
     Args:
         any_file: Make it in another program's file too, as Gofer does.
+        event_log: Make the bucket of the last schema, in place of that of the one before.
     """
     with db.view() as tx:
         noted = is_noted(tx)
@@ -282,4 +285,4 @@ def _prepare(db: boltpy.DB, *, any_file: bool) -> None:
         if not noted:
             note(tx)
         if names.isdisjoint(own):
-            tx.create_bucket(REGISTRY.encode())
+            tx.create_bucket(EVENTS.encode() if event_log else REGISTRY.encode())

@@ -79,11 +79,11 @@ def open_engine(
         "max_results_limit": max_results_limit,
         "clock": clock,
     }
-    if not isinstance(url, str) or "://" not in url:
+    if not isinstance(url, str):
         return BoltEngine(url, **common, **options)
+    if not is_url(url):
+        return BoltEngine(path_of(url), **common, **options)
     scheme = url.partition("://")[0].lower()
-    if scheme == "bolt":
-        return BoltEngine(_path(url), **common, **options)
     if scheme == "etcd":
         return _etcd_engine()(url, **common, **options)
     if scheme not in _factories:
@@ -99,6 +99,16 @@ def _etcd_engine() -> EngineFactory:
     except ImportError as error:
         raise EngineError(f"{_MISSING} ({error})") from None
     return engine
+
+
+def is_url(place: str | PathLike[str]) -> bool:
+    """Whether `open_engine` opens something else than a bolt file there."""
+    return isinstance(place, str) and "://" in place and not place.lower().startswith("bolt://")
+
+
+def path_of(place: str) -> str:
+    """The path of a bolt file that is given as a path or as a URL; EngineError if that URL is of another form."""
+    return _path(place) if "://" in place else place
 
 
 def _path(url: str) -> str:

@@ -5,6 +5,7 @@
     gofer-db stats FILE                     how much of everything there is
     gofer-db export FILE > EXPORT           everything, as JSON lines
     gofer-db import FILE < EXPORT           a new file of them
+    gofer-db migrate SOURCE TARGET          everything, to a database of another kind
     gofer-db check FILE [--repair OUTPUT]   what is wrong with a file; a mended copy
 
 All take --json. Exit codes: 0; 1 for an error, told in one line on stderr, or if `check` finds errors; 2 for a wrong

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..tools.checking import check
+from ..tools.copying import require_file
 from ..tools.findings import REMEDIES, Finding
 from ..tools.repair import repair
 from ..tools.walking import open_gofers
@@ -35,8 +36,9 @@ def add_commands(commands: Any) -> None:
 
 
 def _check(options: argparse.Namespace, out: Output) -> int:
+    path = require_file(options.file, "check")
     report = _Report(out, as_json=options.json, mends=options.repair is not None)
-    with open_gofers(options.file) as db, db.view() as tx:
+    with open_gofers(path) as db, db.view() as tx:
         with Progress("check") as progress:
             for finding in check(tx, progress.tick):
                 report.add(finding)

@@ -1,4 +1,4 @@
-"""The commands that take a whole file out as lines and put it back: export, import."""
+"""The commands that move everything: export and import, by lines, and migrate, from one engine to another."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import boltpy
+
 from ..errors import EngineError
+from ..interface import Engine
+from ..opening import open_engine
+from ..tools.copying import as_file, open_target, require_file
 from ..tools.exporting import export_lines, import_lines
+from ..tools.migrating import Migration
 from .output import Output, Progress
 
 
@@ -36,29 +42,71 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help='print {"lines": N} in place of text')
     command.set_defaults(run=_import)
 
+    command = commands.add_parser(
+        "migrate",
+        help="copy everything from one database to another one of any kind",
+        description="Copy everything from one database to another one: from a bolt file to etcd, back, or between any "
+        "two that can be opened. At the end all entities of both are compared. A migration that was stopped goes on "
+        "when it is run again. Write to neither of the two meanwhile. What is in a bolt file and is no entity of "
+        "Gofer's stays behind; export and import take that along.",
+    )
+    command.add_argument("file", metavar="SOURCE", help="a database file, or a URL such as etcd://host:2379/prefix")
+    command.add_argument(
+        "target", metavar="TARGET", help="the same; made if it is not there, and refused if it holds something else"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object in place of text")
+    command.set_defaults(run=_migrate)
+
 
 def _export(options: argparse.Namespace, out: Output) -> int:
-    with Progress("export", shown=not out.is_terminal) as progress:
-        for line in export_lines(options.file):
+    with Progress("export", shown=not out.is_terminal) as progress, as_file(options.file) as path:
+        for line in export_lines(path):
             out.data(line)
             progress.tick()
     return 0
 
 
 def _import(options: argparse.Namespace, out: Output) -> int:
+    path = require_file(options.file, "import")
     if options.input is not None:
         with open(options.input, "rb") as lines:
             size = 0  # a pipe does not tell how much is to come
             if lines.seekable():
                 size = lines.seek(0, 2)
                 lines.seek(0)
-            count = _fill(lines, options.file, size)
+            count = _fill(lines, path, size)
     elif sys.stdin is None:
         raise EngineError("there is no input")
     else:
-        count = _fill(sys.stdin.buffer, options.file, 0)
+        count = _fill(sys.stdin.buffer, path, 0)
     out.line(json.dumps({"lines": count}) if options.json else f"{count} lines")
     return 0
+
+
+def _migrate(options: argparse.Namespace, out: Output) -> int:
+    with open_engine(options.file, read_only=True) as source, _opened(options.target, source) as target:
+        migration = Migration(source, target)
+        with Progress("read") as progress:
+            total = migration.survey(progress.tick)
+        with Progress("migrate", total) as progress:
+            migration.store(progress.tick)
+        with Progress("compare", total * 2) as progress:
+            compared = migration.verify(progress.tick)
+    stored = sum(migration.stored.values())
+    if options.json:
+        facts = {"stored": migration.stored, "unchanged": migration.unchanged, "compared": compared}
+        out.line(json.dumps(facts))
+    else:
+        out.line(f"{stored} entities stored, {migration.unchanged} were there; all {compared} are the same in both")
+    return 0
+
+
+def _opened(place: str, source: Engine) -> Engine:
+    try:
+        return open_target(place, source)
+    except (EngineError, boltpy.BoltError) as error:
+        # What has no place in its text would be taken for an error of the source.
+        raise EngineError(f"{place}: {error}") from None
 
 
 def _fill(lines: BinaryIO, path: str, size: int) -> int:

@@ -49,6 +49,11 @@ class Kind:
     id_field: str = ""
 
     @property
+    def method(self) -> str:
+        """What follows get_ and add_ in the names of an engine's methods."""
+        return "docker_registry_auth" if self.name == "docker_registry" else self.name
+
+    @property
     def marks(self) -> Marks | None:
         """What storm knows of the class; None for what storm has no part in."""
         return marks_of(self.entity) if self.id_field and self.entity is not Event else None
