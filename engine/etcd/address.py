@@ -76,7 +76,10 @@ def parse_address(url: str, *, password: str | None = None, timeout: float | Non
     Raises:
         EngineError: The URL is of another form, an option is unknown, a file can not be read or is missing.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise EngineError(f"that is no URL; one of etcd's has the form {_FORM}") from None
     if "@" in parts.netloc:
         raise EngineError(
             "an etcd URL holds no user or password before the host: give ?user= and, for the password, "

@@ -42,3 +42,8 @@ def _server() -> EtcdServer:
     server.start()
     server.wait_healthy()
     return server
+
+
+def control(*arguments: str) -> str:
+    """Run etcd's own command on the shared server, and return what it prints."""
+    return _server().control(*arguments)

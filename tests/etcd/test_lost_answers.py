@@ -1,0 +1,166 @@
+"""The answer to a commit is lost: it was stored, or it was not, or it will be when nobody expects it any more.
+
+Between the engine and the real server stands a connection that loses answers, or keeps questions back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine import EngineError, EntityExists, Namespace, OutcomeUnknown, Pipeline, Run, Token
+from engine.etcd import EtcdEngine
+from engine.etcd.channels import Full, Lost
+
+from .conftest import OpenEngine
+
+PLACE = {"namespace_id": "ns", "pipeline_id": "p"}
+
+
+class Connection:
+    """What an engine asks once goes through here."""
+
+    def __init__(self, storage: EtcdEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.channels = storage._channels
+        self.ask, self.ask_once = self.channels.ask, self.channels.ask_once
+        self.kept: list[tuple[str, Any]] = []
+        self.mode = ""
+        monkeypatch.setattr(self.channels, "ask_once", self.once)
+        monkeypatch.setattr(self.channels, "ask", self.often)
+
+    def once(self, method: str, request: Any) -> Any:
+        mode, self.mode = self.mode, ""
+        match mode:
+            case "":
+                return self.ask_once(method, request)
+            case "answer lost":
+                self.ask_once(method, request)
+            case "stored and refused":
+                self.ask_once(method, request)
+                raise Full("the server is full")
+            case "refused":
+                raise Full("the server is full")
+            case "kept back":
+                self.kept.append((method, request))
+            case "kept back, then silence":
+                self.kept.append((method, request))
+                self.mode = "silence"
+            case "answer lost, then silence":
+                self.ask_once(method, request)
+                self.mode = "silence"
+        raise Lost(mode)
+
+    def often(self, method: str, request: Any) -> Any:
+        if self.mode == "silence":
+            raise EngineError("no answer from etcd")
+        return self.ask(method, request)
+
+    def deliver(self) -> list[bool]:
+        """What was kept back reaches the server after all. Returns whether it was stored."""
+        kept, self.kept = self.kept, []
+        return [self.ask_once(method, request).succeeded for method, request in kept]
+
+
+@pytest.fixture
+def storage(open_engine: OpenEngine) -> EtcdEngine:
+    found = open_engine()
+    found.add_pipeline(Pipeline(id="p", namespace="ns"))
+    return found
+
+
+@pytest.fixture
+def connection(storage: EtcdEngine, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    return Connection(storage, monkeypatch)
+
+
+def numbers(storage: EtcdEngine) -> list[int]:
+    return [it.id for it in storage.get_all_runs(**PLACE)]
+
+
+def test_what_was_stored_is_not_stored_twice(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "answer lost"
+    run = Run(**PLACE)
+    storage.add_run(run)
+    assert run.id == 1
+    assert numbers(storage) == [1]
+    connection.mode = "answer lost"
+    storage.add_namespace(Namespace(id="a"))
+    with pytest.raises(EntityExists):
+        storage.add_namespace(Namespace(id="a"))
+
+
+def test_what_was_not_stored_is_stored_by_another_attempt(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "kept back"
+    run = Run(**PLACE)
+    storage.add_run(run)
+    assert run.id == 1
+    # The first attempt comes late, and is refused.
+    assert connection.deliver() == [False]
+    assert numbers(storage) == [1]
+
+
+def test_a_late_question_stores_nothing_that_was_told_to_be_refused(
+    storage: EtcdEngine, connection: Connection, open_engine: OpenEngine
+) -> None:
+    other = open_engine()
+    connection.mode = "kept back"
+    commit = storage._groups._commits._settle
+
+    def meanwhile(lost: str) -> bool:
+        stored = commit(lost)
+        other.add_token(Token(hash="a", created=1))
+        return stored
+
+    storage._groups._commits._settle = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(EntityExists):
+        storage.add_token(Token(hash="a", created=2))
+    other.delete_token(hash="a")
+    # All that the kept question compares is as it was, but for the writer's mark.
+    assert connection.deliver() == [False]
+    assert storage.get_all_tokens() == []
+
+
+@pytest.mark.parametrize(("mode", "stored"), [("answer lost, then silence", True), ("kept back, then silence", False)])
+def test_silence_is_an_error_that_says_so(storage: EtcdEngine, connection: Connection, mode: str, stored: bool) -> None:
+    run = Run(**PLACE)
+    connection.mode = mode
+    with pytest.raises(OutcomeUnknown, match="all of it or nothing"):
+        storage.add_run(run)
+    # The number tells where to look.
+    assert run.id == 1
+    connection.mode = ""
+    assert numbers(storage) == ([1] if stored else [])
+    # The next commit bars the way to what may still be on its way.
+    storage.add_namespace(Namespace(id="a"))
+    assert connection.deliver() == ([] if stored else [False])
+    assert numbers(storage) == ([1] if stored else [])
+
+
+def test_a_block_is_settled_as_well(storage: EtcdEngine, connection: Connection) -> None:
+    with storage.transaction():
+        storage.add_run(Run(**PLACE))
+        storage.add_run(Run(**PLACE))
+        connection.mode = "answer lost"
+    assert numbers(storage) == [2, 1]
+
+
+def test_the_request_that_fills_the_server_is_known_to_be_stored(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "stored and refused"
+    storage.add_run(Run(**PLACE))
+    connection.mode = "refused"
+    with pytest.raises(Full):
+        storage.add_run(Run(**PLACE))
+    assert numbers(storage) == [1]
+
+
+def test_a_mark_that_somebody_took_away_is_made_anew(storage: EtcdEngine, connection: Connection) -> None:
+    from .running import control
+
+    storage.add_namespace(Namespace(id="a"))
+    prefix = storage._layout.prefix.decode()
+    control("del", "--prefix", f"{prefix}w/")
+    storage.add_namespace(Namespace(id="b"))
+    connection.mode = "answer lost"
+    storage.add_namespace(Namespace(id="c"))
+    assert [it.id for it in storage.get_all_namespaces()] == ["a", "b", "c"]

@@ -1,0 +1,103 @@
+"""Watches on etcd: from a revision, through a lost connection, and to a clear end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine import Change, Engine, EngineError, Namespace, Run, Watch
+from engine.etcd import EtcdEngine
+from engine.watching import WAITING_AT_MOST
+
+from .conftest import OpenEngine
+from .running import control
+
+SECONDS = 60
+
+
+def names(watch: Watch, count: int) -> list[str]:
+    found = [watch.take(SECONDS) for _ in range(count)]
+    return [change.key["id"] for change in found if change is not None]
+
+
+def add(storage: Engine, *ids: str) -> None:
+    for name in ids:
+        storage.add_namespace(Namespace(id=name))
+
+
+def feeder(storage: EtcdEngine, watch: Watch) -> Any:
+    return storage._watches._open[watch]
+
+
+def test_what_other_engines_store_is_told(open_engine: OpenEngine) -> None:
+    one, two = open_engine(), open_engine()
+    with one.watch(Namespace) as watch:
+        add(two, "a", "b")
+        assert names(watch, 2) == ["a", "b"]
+
+
+def test_it_begins_after_a_revision_that_was_seen(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.watch() as watch:
+        add(storage, "a")
+        seen = watch.take(SECONDS)
+        assert seen is not None
+    add(storage, "b", "c")
+    with open_engine().watch(since=seen.revision) as watch:
+        assert names(watch, 2) == ["b", "c"]
+    with pytest.raises(TypeError, match="since"):
+        storage.watch(since="now")
+
+
+def test_it_outlives_its_connection_and_misses_nothing(open_engine: OpenEngine) -> None:
+    one, two = open_engine(), open_engine()
+    with one.watch(Namespace) as watch:
+        add(two, "a")
+        assert names(watch, 1) == ["a"]
+        for lap in range(3):
+            feeder(one, watch)._call.cancel()
+            add(two, f"b{lap}", f"c{lap}")
+            assert names(watch, 2) == [f"b{lap}", f"c{lap}"]
+        assert watch.take(0.05) is None
+
+
+def test_what_was_compacted_away_is_a_clear_end(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.watch() as watch:
+        before = watch.revision
+    add(storage, "a", "b")
+    with storage.watch() as watch:
+        control("compact", str(watch.revision))
+    with storage.watch(since=before) as watch, pytest.raises(EngineError, match=r"compacted all before \d+; list anew"):
+        watch.take(SECONDS)
+
+
+def test_who_does_not_take_is_told_that_changes_are_missing(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.watch() as watch:
+        add(storage, "a")
+        (change,) = [watch.take(SECONDS)]
+        assert isinstance(change, Change)
+        for _ in range(WAITING_AT_MOST + 1):
+            watch.tell(change)
+        for _ in range(WAITING_AT_MOST):
+            assert watch.take(0) == change
+        with pytest.raises(EngineError, match="10,000 changes were not taken"):
+            watch.take(0)
+        assert watch not in storage._watches._open
+
+
+def test_an_entity_that_can_not_be_read_ends_it_with_its_place(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.watch() as watch:
+        control("put", f"{storage._layout.prefix.decode()}e/Run/x", "{}")
+        with pytest.raises(EngineError, match="none of the engine's"):
+            watch.take(SECONDS)
+
+
+def test_a_watch_of_one_class_is_not_told_of_others(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.watch(Run) as watch:
+        add(storage, "a")
+        assert watch.take(0.1) is None
