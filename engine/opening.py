@@ -18,6 +18,7 @@ EngineFactory = Callable[..., Engine]
 """What `register` takes. It is called with the URL, and with all keywords that `open_engine` was given."""
 
 _MISSING: Final = "etcd:// needs the packages grpcio and protobuf, which come with: pip install '.[etcd]'"
+_SECRETS: Final = re.compile(r"^[^/?#]*@|[?#].*", re.DOTALL)
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _OWN: Final = ("bolt", "etcd")
 _factories: Final[dict[str, EngineFactory]] = {}
@@ -104,6 +105,12 @@ def _etcd_engine() -> EngineFactory:
 def is_url(place: str | PathLike[str]) -> bool:
     """Whether `open_engine` opens something else than a bolt file there."""
     return isinstance(place, str) and "://" in place and not place.lower().startswith("bolt://")
+
+
+def shown(place: str) -> str:
+    """A place as errors and logs may show it: a URL without what could let somebody in."""
+    scheme, found, rest = place.partition("://")
+    return f"{scheme}://{_SECRETS.sub('', rest)}" if found else place
 
 
 def path_of(place: str) -> str:

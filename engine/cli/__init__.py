@@ -22,6 +22,7 @@ from typing import TextIO
 
 import boltpy
 
+from ..opening import shown
 from . import checking, looking, moving
 from .output import Output, exit_code, told
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, out: TextIO | None = None) -> i
                 options = _parser().parse_args(arguments)
         finally:
             output.text(said.getvalue())
-        return told(options.file, lambda: options.run(options, output))
+        return told(shown(options.file), lambda: options.run(options, output))
 
     return exit_code(program, out)
 

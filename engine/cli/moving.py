@@ -12,7 +12,7 @@ import boltpy
 
 from ..errors import EngineError
 from ..interface import Engine
-from ..opening import open_engine
+from ..opening import open_engine, shown
 from ..tools.copying import as_file, open_target, require_file
 from ..tools.exporting import export_lines, import_lines
 from ..tools.migrating import Migration
@@ -106,7 +106,7 @@ def _opened(place: str, source: Engine) -> Engine:
         return open_target(place, source)
     except (EngineError, boltpy.BoltError) as error:
         # What has no place in its text would be taken for an error of the source.
-        raise EngineError(f"{place}: {error}") from None
+        raise EngineError(f"{shown(place)}: {error}") from None
 
 
 def _fill(lines: BinaryIO, path: str, size: int) -> int:

@@ -169,6 +169,8 @@ def exit_code(program: Callable[[Output], int], out: TextIO | None = None) -> in
         program: Prints to the Output that it gets. It may leave by SystemExit, as argparse does after help.
         out: Where to print; None is the process's output.
     """
+    # What goes wrong is told in one line; the client of etcd would log a dozen beside it.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     stream = sys.stdout if out is None else out
     output = Output(stream)
     code = 0

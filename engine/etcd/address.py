@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -134,7 +135,27 @@ def _tls(options: dict[str, str]) -> Tls | None:
         raise EngineError("cert and key go together: a client shows both a certificate and that it has its key")
     if not wanted:
         return None
+    _require_usable(options)
     return Tls(files.get("ca"), files.get("cert"), files.get("key"), options.get("server_name", ""))
+
+
+def _require_usable(options: dict[str, str]) -> None:
+    """EngineError unless the files are PEM and the key is the certificate's: later nobody tells which one is wrong."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if "ca" in options:
+            context.load_verify_locations(cafile=options["ca"])
+    except ssl.SSLError as error:
+        raise EngineError(f"ca: {options['ca']!r} holds no certificate ({error.reason})") from None
+    try:
+        if "cert" in options:
+            # Without a password: one that is wanted would be asked for on the terminal.
+            context.load_cert_chain(options["cert"], options["key"], password="")
+    except ssl.SSLError as error:
+        raise EngineError(
+            f"cert and key: {options['cert']!r} and {options['key']!r} are no certificate with its key, "
+            f"without a password ({error.reason})"
+        ) from None
 
 
 def _password(options: dict[str, str], given: str | None) -> str:

@@ -219,8 +219,11 @@ class Channels:
 
     def _told_silence(self, reasons: dict[str, str]) -> str:
         said = "; ".join(f"{endpoint}: {reason}" for endpoint, reason in reasons.items())
-        how = "with" if self.address.tls else "without"
-        return f"no answer from etcd within {self.address.timeout:g} s, asked {how} TLS: {said}"
+        tls = self.address.tls
+        how = "without TLS"
+        if tls is not None:
+            how = f"with TLS and {'a' if tls.cert else 'no'} client certificate"
+        return f"no answer from etcd within {self.address.timeout:g} s, asked {how}: {said}"
 
 
 def _channel(endpoint: str, tls: Tls | None) -> grpc.Channel:

@@ -9,6 +9,8 @@ import pytest
 from engine import EngineError
 from engine.etcd.address import PASSWORD_VARIABLE, Tls, parse_address
 
+from .certificates import Authority
+
 
 def test_a_plain_one() -> None:
     address = parse_address("etcd://host")
@@ -17,17 +19,17 @@ def test_a_plain_one() -> None:
 
 
 def test_one_with_everything(tmp_path: Path) -> None:
-    for name in "ca", "cert", "key":
-        (tmp_path / name).write_text(name.upper())
+    authority = Authority(tmp_path)
+    cert, key = authority.sign("client")
     (tmp_path / "password").write_text("secret\n")
-    files = "&".join(f"{name}={tmp_path}/{name}" for name in ("ca", "cert", "key"))
+    files = f"ca={authority.path}&cert={cert}&key={key}"
     address = parse_address(
         f"etcd://a:1,b,[::1]:7/the/pre%20fix/?user=gofer&password_file={tmp_path}/password&{files}"
         "&server_name=etcd.local&timeout=2.5"
     )
     assert address.endpoints == ("a:1", "b:2379", "[::1]:7")
     assert address.prefix == b"the/pre fix/"
-    assert address.tls == Tls(b"CA", b"CERT", b"KEY", "etcd.local")
+    assert address.tls == Tls(authority.path.read_bytes(), cert.read_bytes(), key.read_bytes(), "etcd.local")
     assert (address.user, address.password, address.timeout) == ("gofer", "secret", 2.5)
 
 
@@ -44,10 +46,11 @@ def test_the_password_comes_from_the_program_the_file_or_the_environment(
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("SECRET")
-    (tmp_path / "cert").write_text("c")
-    address = parse_address(f"etcd://a/?user=u&cert={tmp_path}/cert&key={tmp_path}/key", password="SECRET")
-    assert "SECRET" not in f"{address} {address!r} {address.tls!r}"
+    cert, key = Authority(tmp_path).sign("client")
+    address = parse_address(f"etcd://a/?user=u&cert={cert}&key={key}", password="SECRET")
+    shown = f"{address} {address!r} {address.tls!r}"
+    assert "SECRET" not in shown
+    assert "PRIVATE KEY" not in shown
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from engine.etcd import EtcdEngine
 from engine.etcd.channels import Full, Lost
 
 from .conftest import OpenEngine
+from .running import control
 
 PLACE = {"namespace_id": "ns", "pipeline_id": "p"}
 
@@ -155,8 +156,6 @@ def test_the_request_that_fills_the_server_is_known_to_be_stored(storage: EtcdEn
 
 
 def test_a_mark_that_somebody_took_away_is_made_anew(storage: EtcdEngine, connection: Connection) -> None:
-    from .running import control
-
     storage.add_namespace(Namespace(id="a"))
     prefix = storage._layout.prefix.decode()
     control("del", "--prefix", f"{prefix}w/")

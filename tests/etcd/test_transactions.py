@@ -77,7 +77,8 @@ def test_a_call_that_meets_another_one_is_made_again(open_engine: OpenEngine) ->
         return commit(work)
 
     storage = open_engine(clock=clock)
-    commit, storage._groups._commits.commit = storage._groups._commits.commit, meddle
+    commit = storage._groups._commits.commit
+    storage._groups._commits.commit = meddle  # type: ignore[method-assign]
     run = Run(**PLACE)
     storage.add_run(run)
     assert run.id == 4
@@ -92,7 +93,8 @@ def test_who_is_always_too_late_is_told_so(open_engine: OpenEngine) -> None:
         two.add_run(Run(**PLACE))
         return commit(work)
 
-    commit, one._groups._commits.commit = one._groups._commits.commit, meddle
+    commit = one._groups._commits.commit
+    one._groups._commits.commit = meddle  # type: ignore[method-assign]
     run = Run(**PLACE)
     with pytest.raises(Conflict, match="20 times"):
         one.add_run(run)
