@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import EngineError, EntityNotFound
 from ..interface import Engine
-from ..models import Event, Run, TaskRun
+from ..models import Event, Run, RunRegistryKey, TaskRun
 from ..wire import encode
 from .kinds import KINDS, Kind
 
@@ -68,7 +69,7 @@ class Migration:
             EngineError: The target holds what the source does not; then it is not the place for it.
         """
         self._wanted = _digests(self.source, tick)
-        self._there = _digests(self.target, tick)
+        self._there = _found(self.target, self._wanted, tick)
         extra = [name for name in self._there if name not in self._wanted]
         if extra:
             raise EngineError(f"the target holds {len(extra)} entities that the source does not: {_shown(extra)}")
@@ -98,7 +99,8 @@ class Migration:
         Raises:
             EngineError: They are not the same.
         """
-        wanted, found = _digests(self.source, tick), _digests(self.target, tick)
+        wanted = _digests(self.source, tick)
+        found = _found(self.target, wanted, tick)
         missing = [name for name in wanted if name not in found]
         extra = [name for name in found if name not in wanted]
         different = [name for name, digest in found.items() if name in wanted and digest != wanted[name]]
@@ -179,10 +181,8 @@ class Migration:
 
 def has_events(storage: Engine) -> bool:
     """Whether an engine has a log of events with something in it."""
-    try:
-        return bool(storage.get_all_events(limit=1))
-    except EngineError:
-        return False
+    keeps_a_log = type(storage).get_all_events is not Engine.get_all_events
+    return keeps_a_log and bool(storage.get_all_events(limit=1))
 
 
 def _digests(storage: Engine, tick: Tick) -> dict[Named, bytes]:
@@ -194,6 +194,20 @@ def _digests(storage: Engine, tick: Tick) -> dict[Named, bytes]:
         for entity in storage.walk(kind.entity):
             found[_named(kind, entity)] = _digest(entity)
             tick()
+    return found
+
+
+def _found(storage: Engine, wanted: dict[Named, bytes], tick: Tick) -> dict[Named, bytes]:
+    """What an engine holds, with what its walk does not lead to but can be asked for."""
+    found = _digests(storage, tick)
+    if type(storage).walk is not Engine.walk:
+        return found
+    for name in wanted.keys() - found.keys():
+        kind = KINDS[name[0]]
+        arguments: dict[str, Any] = dict(zip(kind.parts, name[1], strict=True))
+        if kind.entity is not RunRegistryKey:  # which are listed as a whole
+            with suppress(EntityNotFound):
+                found[name] = _digest(getattr(storage, f"get_{kind.method}")(**arguments))
     return found
 
 
