@@ -156,7 +156,7 @@ class TestRegistering:
             engine.open_engine("x-test+1.0://")
         assert found == ["x-test+1.0://"]
 
-    @pytest.mark.parametrize("scheme", ["bolt", "", "1a", "Upper", "a b", "a://", "é", None])
+    @pytest.mark.parametrize("scheme", ["bolt", "etcd", "", "1a", "Upper", "a b", "a://", "é", None])
     def test_what_is_no_scheme_is_refused(self, scheme: str) -> None:
         with pytest.raises(ValueError, match="can not be registered"):
             engine.register(scheme, MemoryEngine)

@@ -21,10 +21,10 @@ class EtcdUnavailableError(Exception):
 
 
 def etcd_program() -> str:
-    """The path of the server's program."""
+    """The path of the server's program; etcd's own command must be there too."""
     found = shutil.which("etcd")
-    if found is None:
-        raise EtcdUnavailableError("there is no etcd here to test with; Debian's package etcd-server brings one")
+    if found is None or shutil.which("etcdctl") is None:
+        raise EtcdUnavailableError("there is no etcd here to test with: Debian's packages etcd-server and etcd-client")
     return found
 
 

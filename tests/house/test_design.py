@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["DESIGN.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "docs/cli.md"]
+DOCUMENTS = ["DESIGN.md", "CONTRIBUTING.md", "SECURITY.md", "README.md", "docs/cli.md", "docs/etcd.md"]
 
 TESTS = {
     name
