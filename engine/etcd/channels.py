@@ -187,10 +187,8 @@ class Channels:
         except ValueError as error:  # grpc's way to say that another thread has closed the channel
             self._require_open()
             raise EngineError(f"{self.address}: {error}") from None
-        if isinstance(told, Lost):
-            self._require_open()
-            if self._current == index:
-                self.ask_next()
+        if isinstance(told, Lost) and self._current == index:
+            self.ask_next()
         raise told from None
 
     def _send(self, channel: grpc.Channel, method: str, request: Any, deadline: float, token: str) -> Any:

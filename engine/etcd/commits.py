@@ -47,15 +47,22 @@ class Commits:
         request = self._marking(name)
         request.compare.extend(work.compares())
         request.success.extend(work.operations())
+        self._in_doubt = True  # until there is an answer, whatever interrupts the waiting
         try:
             answer = self._channels.ask_once(KV_TXN, request)
         except Lost:
             return self._settle(name)
         except Full:
             # The request that fills the server is refused and stored, both.
-            if self._read_mark() == name:
+            stored = self._read_mark() == name
+            self._in_doubt = False
+            if stored:
                 return True
             raise
+        except EngineError:
+            self._in_doubt = False
+            raise
+        self._in_doubt = False
         return self._took(answer) or self._is_at(answer, name)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, TypeVar
 
 from ..errors import Conflict, EngineError, OutcomeUnknown
@@ -31,9 +31,10 @@ _READING_ATTEMPTS: Final = 3
 
 
 class _Open(threading.local):
-    """The transaction that the thread has open."""
+    """The transaction that the thread has open, and whether it has, or waits for, its turn to write."""
 
     group: Group[Work] | None = None
+    writes: bool = False
 
 
 class Groups:
@@ -48,29 +49,33 @@ class Groups:
         self._writer = threading.Lock()
 
     def close(self) -> None:
-        """Leave nothing in etcd that only this engine needs."""
-        with self._writer:
-            self._commits.close()
+        """Leave nothing in etcd that only this engine needs, unless something is still being stored."""
+        if not self._open.writes and self._writer.acquire(timeout=self._channels.address.timeout):
+            try:
+                self._commits.close()
+            finally:
+                self._writer.release()
 
     @property
     def is_open(self) -> bool:
         """Whether the thread has a block open."""
         return self._open.group is not None
 
+    def reading(self) -> Work:
+        """A transaction to read from for as long as that takes: the open one, else one revision of its own."""
+        group = self._open.group
+        if group is None:
+            return Work(self._channels, alone=True)
+        group.require_whole()
+        return group.tx
+
     def read(self, answer: Callable[[Work], T]) -> T:
         """What `answer` makes of the open transaction, else of one revision of its own."""
-        group = self._open.group
-        if group is not None:
-            group.require_whole()
-            return answer(group.tx)
-        for attempt in range(1, _READING_ATTEMPTS + 1):
-            try:
-                return answer(Work(self._channels, alone=True))
-            except Compacted:
-                # Nobody has seen anything of it yet.
-                if attempt == _READING_ATTEMPTS:
-                    raise
-        raise AssertionError
+        for _ in range(0 if self.is_open else _READING_ATTEMPTS - 1):
+            # Of a listing that is compacted away while it is read nobody has seen anything yet.
+            with suppress(Compacted):
+                return answer(self.reading())
+        return answer(self.reading())
 
     def write(self, change: Callable[[Group[Work]], None]) -> None:
         """Make a change in the open transaction, else in one of its own.
@@ -91,13 +96,25 @@ class Groups:
                 group.broken |= not isinstance(error, HARMLESS)
                 raise
             return
-        with self._writer:
+        with self._turn():
             for attempt in range(ATTEMPTS):
                 group = Group(Work(self._channels))
                 if self._ends_stored(group, change):
                     return
                 time.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)))
         raise Conflict(f"others have changed what this call needs {ATTEMPTS} times in a row; nothing was stored")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The thread's turn to write."""
+        if self._open.writes:
+            raise EngineError("this thread is storing something already: its signal handlers can not")
+        self._open.writes = True
+        try:
+            with self._writer:
+                yield
+        finally:
+            self._open.writes = False
 
     def grouping(self) -> AbstractContextManager[None]:
         """A block whose calls share one transaction. Blocks within it belong to it."""
@@ -106,7 +123,7 @@ class Groups:
     @contextmanager
     def _grouped(self) -> Iterator[None]:
         self._require_writable()
-        with self._writer:
+        with self._turn():
             group = Group(Work(self._channels))
             self._open.group = group
             try:
@@ -121,15 +138,13 @@ class Groups:
 
     @contextmanager
     def _joined(self) -> Iterator[None]:
-        group = self._open.group
-        if group is None:
-            raise AssertionError
-        group.require_whole()
         try:
+            self.reading()  # or an error, if nothing can be stored any more
             yield
         except BaseException:
             # What the inner block did can not be undone without the rest.
-            group.broken = True
+            if self._open.group is not None:
+                self._open.group.broken = True
             raise
 
     def _ends_stored(self, group: Group[Work], last: Callable[[Group[Work]], None]) -> bool:

@@ -28,7 +28,7 @@ from .channels import Channels
 from .groups import Groups
 from .layout import Layout, Parts, Span, arguments
 from .watches import Watches
-from .work import Work
+from .work import Pair, Work
 
 E = TypeVar("E")
 
@@ -168,9 +168,8 @@ class EtcdQueries(Engine):
         return self._walk(kind)
 
     def _walk(self, kind: type[E]) -> Iterator[E]:
-        work = Work(self._channels, alone=True)
-        for key, value in work.items(self._layout.entities(kind)):
-            yield self._decoded(kind, key, value)
+        found = self._pairs(self._groups.reading(), kind, self._layout.entities(kind))
+        yield from (self._decoded(kind, key, value) for key, value in found)
 
     # --- what both halves stand on ---
 
@@ -206,10 +205,14 @@ class EtcdQueries(Engine):
     def _listed(
         self, work: Work, kind: type[E], span: Span, offset: int, limit: int, *, reverse: bool = False
     ) -> list[E]:
+        found = self._pairs(work, kind, span, offset=offset, limit=limit, reverse=reverse)
+        return [self._decoded(kind, key, value) for key, value in found]
+
+    def _pairs(self, work: Work, kind: type[Any], span: Span, **page: Any) -> Iterator[Pair]:
+        """The keys and values of a listing, in a block with all that its end has to compare."""
         if self._groups.is_open and kind in _DELETABLE:
             work.get(self._layout.deletions(kind))
-        found = work.items(span, offset=offset, limit=limit, reverse=reverse)
-        return [self._decoded(kind, key, value) for key, value in found]
+        return work.items(span, **page)
 
     def _decoded(self, kind: type[E], key: bytes, value: bytes | None) -> E:
         if kind is RunRegistryKey:

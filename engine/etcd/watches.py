@@ -106,6 +106,7 @@ class _Feeder(threading.Thread):
             for answer in call:
                 self._heard = time.monotonic()
                 self._take(answer)
+            raise Lost("the server has ended the watch")
         except grpc.RpcError as error:
             if not self._stopped.is_set():
                 raise self._channels.refused(error) from None

@@ -93,7 +93,7 @@ class Work:
 
     def remember(self, span: Span) -> None:
         """Go by it that nothing comes into a range, or changes in it."""
-        if not self._alone and span not in self._listed:
+        if not self._alone and span.start < span.end and span not in self._listed:
             self._listed.append(span)
 
     # --- writing ---

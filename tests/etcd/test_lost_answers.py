@@ -37,6 +37,9 @@ class Connection:
                 return self.ask_once(method, request)
             case "answer lost":
                 self.ask_once(method, request)
+            case "interrupted":
+                self.kept.append((method, request))
+                raise KeyboardInterrupt
             case "stored and refused":
                 self.ask_once(method, request)
                 raise Full("the server is full")
@@ -136,6 +139,17 @@ def test_silence_is_an_error_that_says_so(storage: EtcdEngine, connection: Conne
     storage.add_namespace(Namespace(id="a"))
     assert connection.deliver() == ([] if stored else [False])
     assert numbers(storage) == ([1] if stored else [])
+
+
+def test_an_interrupt_leaves_nothing_that_is_stored_later(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "interrupted"
+    run = Run(**PLACE)
+    with pytest.raises(KeyboardInterrupt):
+        storage.add_run(run)
+    assert run.id == 0
+    storage.add_namespace(Namespace(id="a"))
+    assert connection.deliver() == [False]
+    assert numbers(storage) == []
 
 
 def test_a_block_is_settled_as_well(storage: EtcdEngine, connection: Connection) -> None:

@@ -341,3 +341,62 @@ def test_a_counter_or_an_entity_that_somebody_broke_is_told_with_its_place(open_
     control("put", f"{prefix}e/Token/", "{")
     with pytest.raises(EngineError, match="none of the engine's"):
         storage.get_all_tokens()
+
+
+def test_a_signal_handler_in_the_middle_of_a_commit_gets_an_error(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    commit = storage._groups._commits.commit
+    refused: list[str] = []
+
+    def interrupted(work: Any) -> bool:
+        for attempt in lambda: storage.add_namespace(Namespace(id="handler")), storage.transaction().__enter__:
+            with pytest.raises(EngineError) as caught:
+                attempt()
+            refused.append(str(caught.value))
+        assert storage.get_all_namespaces() == []
+        return commit(work)
+
+    storage._groups._commits.commit = interrupted  # type: ignore[method-assign]
+    storage.add_namespace(Namespace(id="a"))
+    assert len(refused) == 2
+    assert "signal handlers" in refused[0]
+    assert [it.id for it in storage.get_all_namespaces()] == ["a"]
+
+
+def test_a_walk_in_a_block_sees_its_work_and_counts_as_read(open_engine: OpenEngine) -> None:
+    one, two = open_engine(), open_engine()
+    prepare(one)
+    with one.transaction():
+        one.delete_token(hash="a")
+        one.add_token(Token(hash="b"))
+        assert [it.hash for it in one.walk(Token)] == ["b"]
+
+    def cross() -> None:
+        with one.transaction():
+            list(one.walk(DockerRegistryAuth))
+            two.remove_docker_registry_auth(registry="a")
+            one.add_namespace(Namespace(id="late"))
+
+    with pytest.raises(Conflict):
+        cross()
+
+
+def test_a_place_that_can_not_be_is_empty_in_a_block_too(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.transaction():
+        assert storage.get_all_task_runs(**PLACE, run_id=2**70) == []
+        storage.add_namespace(Namespace(id="a"))
+    assert [it.id for it in storage.get_all_namespaces()] == ["a"]
+
+
+def test_an_engine_that_is_closed_in_a_block_stores_nothing_of_it(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+
+    def closing() -> None:
+        with storage.transaction():
+            storage.add_namespace(Namespace(id="a"))
+            storage.close()
+
+    with pytest.raises(EngineError, match="closed"):
+        closing()
+    assert open_engine().get_all_namespaces() == []
