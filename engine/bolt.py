@@ -6,13 +6,13 @@ open: what it checks is checked before it changes anything, and an error leaves 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
 import boltpy
 
+from .arguments import system_clock, time_by
 from .bolt_queries import BoltQueries, E
 from .errors import EngineError, RecordExists, RecordNotFound
 from .event_log import EventLog, require_number
@@ -34,11 +34,6 @@ from .storm.layout import DATABASE, marks_of
 from .tempers import Compat
 from .transactions import Group
 from .validation import require_key, require_types
-
-
-def _now() -> int:
-    """The time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class BoltEngine(BoltQueries):
@@ -83,7 +78,7 @@ class BoltEngine(BoltQueries):
                 read_version(tx)
                 late = tx.bucket(EVENTS.encode()) is not None
         super().__init__(db, compat=compat, max_results_limit=max_results_limit, late=late)
-        self._clock = clock or _now
+        self._clock = clock or system_clock
 
     # --- namespaces ---
 
@@ -113,7 +108,7 @@ class BoltEngine(BoltQueries):
 
     def add_run(self, run: Run) -> None:
         self._accept(Run, run, new=True)
-        now = self._time()  # whatever is wrong with a clock is told before anything is changed
+        now = time_by(self._clock)  # whatever is wrong with a clock is told before anything is changed
         with self._transactions.writing(Run) as group:
             pipelines, pipeline = self._owner(group, Pipeline, namespace_id=run.namespace_id, id=run.pipeline_id)
             self._insert(group, self._placed(group.tx, Run, arguments_of(run))[0], run)
@@ -256,12 +251,6 @@ class BoltEngine(BoltQueries):
         # In a damaged file the record may name another one; that one is not to be replaced.
         setattr(found, fields_of(kind)[-1][1], wanted)
         return records, found
-
-    def _time(self) -> int:
-        now = self._clock()
-        if type(now) is not int or not -(2**63) <= now < 2**63:
-            raise TypeError(f"the clock must give epoch milliseconds as an int of 64 bits, not {now!r}")
-        return now
 
 
 def _prepare(db: boltpy.DB, *, any_file: bool, event_log: bool) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, TypeVar
 
 import boltpy
 
+from .arguments import limit_of, wanted_namespaces
 from .errors import EngineError, RecordError, RecordNotFound
 from .event_log import GOFERS_KINDS, EventLog, event_of
 from .interface import Engine
@@ -56,7 +58,7 @@ class BoltQueries(Engine):
         self._temper: Temper
         self._temper = GoferTemper(late=late) if self._gofer else PythonTemper(late=late)
         self._late = late
-        self._max_results_limit = max_results_limit
+        self._limit = partial(limit_of, most=max_results_limit)
         self._transactions = Transactions(db, self._temper.told, self._found)
         # This process alone writes to the file while it is open.
         self._prepared: Prepared = set()
@@ -85,19 +87,15 @@ class BoltQueries(Engine):
     def get_all_tokens(
         self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
     ) -> list[Token]:
-        if isinstance(namespaces, str) or not isinstance(namespaces, Collection | None):
-            raise TypeError(f"namespaces is a collection of ids, not of type {type(namespaces).__name__}")
-        if not all(isinstance(name, str) for name in namespaces or ()):
-            raise TypeError("namespaces is a collection of ids, which are of type str")
+        wanted = wanted_namespaces(namespaces)
         limit = self._limit(limit)
         with self._transactions.reading() as tx:
             tokens = self._records(tx, Token)
-            if not namespaces:
+            if not wanted:
                 return self._seen(tokens.all(offset=offset, limit=limit))
             if self._gofer:
                 # Gofer hands its query a slice where a pointer to one is asked for.
                 raise EngineError("provided target must be a pointer to slice")
-            wanted = set(namespaces)
             found = [token for token in tokens.all() if not wanted.isdisjoint(token.namespaces or ())]
             return _paged(found, offset, limit)
 
@@ -271,13 +269,6 @@ class BoltQueries(Engine):
             return records.get(wanted)
         except RecordNotFound:
             raise self._temper.not_found(kind, key) from None
-
-    def _limit(self, limit: int) -> int:
-        """The limit that counts; negative for none."""
-        require_int("limit", limit)
-        if self._max_results_limit is not None and (limit == 0 or limit > self._max_results_limit):
-            return self._max_results_limit
-        return limit or -1
 
 
 def read_registrations(tx: boltpy.Tx, *, strict: bool = False) -> Iterator[RunRegistryKey]:

@@ -6,10 +6,10 @@ checks it, and is stored only if nothing of that has changed meanwhile.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..arguments import system_clock, time_by
 from ..errors import EngineError, EntityExists
 from ..event_log import require_number
 from ..forms import inherited
@@ -83,7 +83,7 @@ class EtcdEngine(EtcdQueries):
         layout = Layout(address.prefix)
         groups = Groups(channels, layout.writer(mark_name()), read_only=read_only)
         super().__init__(channels, layout, groups, max_results_limit=max_results_limit)
-        self._clock = clock or _now
+        self._clock = clock or system_clock
         try:
             if read_only:
                 self._groups.read(self._require_format)
@@ -122,7 +122,7 @@ class EtcdEngine(EtcdQueries):
     def add_run(self, run: Run) -> None:
         self._accept(Run, run, new=True)
         place = (run.namespace_id, run.pipeline_id)
-        now = self._time()
+        now = time_by(self._clock)
 
         def change(group: Group[Work]) -> None:
             owner = self._key(Pipeline, *place)
@@ -292,12 +292,6 @@ class EtcdEngine(EtcdQueries):
             raise EngineError(f"etcd has a counter that is no number: {key!r} is {value!r}")
         return int(value)
 
-    def _time(self) -> int:
-        now = self._clock()
-        if type(now) is not int or not -(2**63) <= now < 2**63:
-            raise TypeError(f"the clock must give epoch milliseconds as an int of 64 bits, not {now!r}")
-        return now
-
     def _require_format(self, work: Work) -> None:
         found = work.get(self._layout.format)
         if found is None:
@@ -316,8 +310,3 @@ class EtcdEngine(EtcdQueries):
     def _require_own(self, found: bytes) -> None:
         if found != FORMAT:
             raise EngineError(f"{self._channels.address}: the format is {found!r}, and only {FORMAT!r} is known here")
-
-
-def _now() -> int:
-    """The time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000

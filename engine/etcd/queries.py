@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, TypeVar
 
+from ..arguments import limit_of, wanted_namespaces
 from ..errors import EngineError, EntityExists, EntityNotFound, RecordError
 from ..interface import Engine
 from ..models import (
@@ -44,7 +46,7 @@ class EtcdQueries(Engine):
         self._layout = layout
         self._groups = groups
         self._watches = Watches(channels, layout)
-        self._max_results_limit = max_results_limit
+        self._limit = partial(limit_of, most=max_results_limit)
 
     def close(self) -> None:
         self._watches.close()
@@ -73,11 +75,7 @@ class EtcdQueries(Engine):
     def get_all_tokens(
         self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
     ) -> list[Token]:
-        if isinstance(namespaces, str) or not isinstance(namespaces, Collection | None):
-            raise TypeError(f"namespaces is a collection of ids, not of type {type(namespaces).__name__}")
-        if not all(isinstance(name, str) for name in namespaces or ()):
-            raise TypeError("namespaces is a collection of ids, which are of type str")
-        wanted = set(namespaces or ())
+        wanted = wanted_namespaces(namespaces)
         if not wanted:
             return self._page(Token, (), offset, limit)
         most = self._limit(limit)
@@ -226,14 +224,6 @@ class EtcdQueries(Engine):
             names = self._layout.kind_and_key(key)[1]
             place = " / ".join((kind.__name__, *map(str, names.values())))
             raise RecordError(error.reason, place=place) from None
-
-    def _limit(self, limit: int) -> int:
-        """The limit that counts; negative for none."""
-        require_int("limit", limit)
-        most = self._max_results_limit
-        if most is not None and (limit == 0 or limit > most):
-            return most
-        return limit or -1
 
 
 def about(error: type[EntityNotFound] | type[EntityExists], kind: type[Any], parts: Parts) -> EngineError:

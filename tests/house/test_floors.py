@@ -51,7 +51,7 @@ FLOORS = {
         "compiled",
         "wire",
         "models forms storm/layout",
-        "optional places storm/files storm/indexes storm/key_values tools/__init__",
+        "arguments optional places storm/files storm/indexes storm/key_values tools/__init__",
         "interface storm/reading",
         "storm/records",
         "storm/__init__",
