@@ -34,12 +34,10 @@ _OPTIONS: Final = [
     # The server limits what it sends by its own sense.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A server that came back is found soon, and one that is silent is given up.
+    # A server that came back is found soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
     # Proxies of the environment are for the web.
     ("grpc.enable_http_proxy", 0),
     # Engines that were closed and opened again do not share connections.

@@ -31,9 +31,11 @@ _FACTS: Final = {
     "TxnRequest": "compare 1 *Compare, success 2 *RequestOp, failure 3 *RequestOp",
     "TxnResponse": "header 1 ResponseHeader, succeeded 2 bool, responses 3 *ResponseOp",
     "WatchCreateRequest": "key 1 bytes, range_end 2 bytes, start_revision 3 int64, progress_notify 4 bool",
-    "WatchRequest": "create_request 1 WatchCreateRequest |request_union",
-    "WatchResponse": "header 1 ResponseHeader, created 3 bool, canceled 4 bool, compact_revision 5 int64,"
-    " cancel_reason 6 string, events 11 *Event",
+    "WatchProgressRequest": "",
+    "WatchRequest": "create_request 1 WatchCreateRequest |request_union,"
+    " progress_request 3 WatchProgressRequest |request_union",
+    "WatchResponse": "header 1 ResponseHeader, watch_id 2 int64, created 3 bool, canceled 4 bool,"
+    " compact_revision 5 int64, cancel_reason 6 string, events 11 *Event",
     "AuthenticateRequest": "name 1 string, password 2 string",
     "AuthenticateResponse": "token 2 string",
 }
@@ -55,7 +57,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     for message, fields in _FACTS.items():
         described = file.message_type.add(name=message)
         unions: list[str] = []
-        for fact in fields.split(","):
+        for fact in filter(None, fields.split(",")):
             name, number, kind, *union = fact.split()
             field = described.field.add(name=name, number=int(number))
             field.label = field.LABEL_REPEATED if kind.startswith("*") else field.LABEL_OPTIONAL
@@ -91,5 +93,6 @@ RequestOp: Final = _class("RequestOp")
 TxnRequest: Final = _class("TxnRequest")
 TxnResponse: Final = _class("TxnResponse")
 WatchCreateRequest: Final = _class("WatchCreateRequest")
+WatchProgressRequest: Final = _class("WatchProgressRequest")
 WatchRequest: Final = _class("WatchRequest")
 WatchResponse: Final = _class("WatchResponse")

@@ -19,6 +19,7 @@ from .channels import KV_RANGE, Channels, Lost
 from .layout import Layout, Span
 
 _PAUSE: Final = 0.1
+_ASKED_FOR: Final = -1  # the number of no watch
 
 
 class Watches:
@@ -71,7 +72,8 @@ class _Feeder(threading.Thread):
         self._watch = watch
         self._span = span
         self._next = watch.revision + 1
-        self._heard = time.monotonic()
+        self._heard = 0.0
+        self._lost_since: float | None = None
         self._stopped = threading.Event()
         self._call: Any = None
 
@@ -99,12 +101,14 @@ class _Feeder(threading.Thread):
     def _follow(self) -> None:
         """Hand over what one server tells, until it stops."""
         over = threading.Event()
+        self._heard = time.monotonic()
         self._call = call = self._channels.stream(self._requests(over))
         if self._stopped.is_set():
             call.cancel()
         try:
             for answer in call:
                 self._heard = time.monotonic()
+                self._lost_since = None
                 self._take(answer)
             raise Lost("the server has ended the watch")
         except grpc.RpcError as error:
@@ -119,7 +123,13 @@ class _Feeder(threading.Thread):
             key=self._span.start, range_end=self._span.end, start_revision=self._next, progress_notify=True
         )
         yield messages.WatchRequest(create_request=wanted)
-        over.wait()  # the end of the requests would be the end of the watch
+        # The end of the requests would be the end of the watch. A server that stands still keeps its connections, so it
+        # is asked whether it is there.
+        patience = self._channels.address.timeout
+        while not over.wait(patience / 2):
+            if time.monotonic() - self._heard > patience:
+                self._call.cancel()
+            yield messages.WatchRequest(progress_request=messages.WatchProgressRequest())
 
     def _take(self, answer: Any) -> None:
         if answer.compact_revision:
@@ -133,10 +143,11 @@ class _Feeder(threading.Thread):
             raise Lost(answer.cancel_reason or "the server has ended the watch")
         for event in answer.events:
             self._watch.tell(self._change(event))
-        # Without events it says how far it has come; but not when it is only about to begin.
+        # Without events it says how far it has come; but not when it is only about to begin, and where it was asked to
+        # say something, servers before 3.4.25 and 3.5.8 say it ahead of events that they have not told yet.
         if answer.events:
             self._next = answer.events[-1].kv.mod_revision + 1
-        elif not answer.created:
+        elif not answer.created and answer.watch_id != _ASKED_FOR:
             self._next = max(self._next, answer.header.revision + 1)
 
     def _change(self, event: Any) -> Change:
@@ -151,7 +162,10 @@ class _Feeder(threading.Thread):
         return Change(kind, key, entity, event.kv.mod_revision)
 
     def _require_patience(self, lost: Lost) -> None:
-        silent = time.monotonic() - self._heard
+        now = time.monotonic()
+        if self._lost_since is None:
+            self._lost_since = now
+        silent = now - self._lost_since
         if silent > self._channels.address.timeout:
             raise EngineError(
                 f"{self._channels.address}: no server has answered a watch for {silent:.0f} s ({lost}); "

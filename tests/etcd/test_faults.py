@@ -22,6 +22,7 @@ import pytest
 
 import engine
 from engine import EngineError, Namespace, Pipeline
+from engine.etcd import EtcdEngine
 
 from .fault_worker import PLACE
 from .running import require_etcd
@@ -178,3 +179,17 @@ def test_without_a_majority_it_is_an_error_and_then_goes_on(servers: list[EtcdSe
         seen = watch.take(LONGEST)
         assert seen is not None
         assert seen.key == {"id": "a"}
+
+
+def test_a_watch_on_a_server_that_stands_still_goes_on_elsewhere(servers: list[EtcdServer]) -> None:
+    with engine.open_engine(url_of(servers)) as storage, engine.open_engine(url_of(servers)) as other:
+        assert isinstance(storage, EtcdEngine)
+        with storage.watch(Namespace) as watch:
+            other.add_namespace(Namespace(id="before"))
+            first = watch.take(LONGEST)
+            watched = servers[storage._channels._current]
+            watched.signal(signal.SIGSTOP)
+            other.add_namespace(Namespace(id="after"))
+            second = watch.take(LONGEST)
+            watched.signal(signal.SIGCONT)
+        assert [change.key["id"] for change in (first, second) if change is not None] == ["before", "after"]

@@ -8,6 +8,7 @@ import pytest
 
 from engine import Change, Engine, EngineError, Namespace, Run, Watch
 from engine.etcd import EtcdEngine
+from engine.etcd.channels import Lost
 from engine.watching import WAITING_AT_MOST
 
 from .conftest import OpenEngine
@@ -60,6 +61,31 @@ def test_it_outlives_its_connection_and_misses_nothing(open_engine: OpenEngine) 
             add(two, f"b{lap}", f"c{lap}")
             assert names(watch, 2) == [f"b{lap}", f"c{lap}"]
         assert watch.take(0.05) is None
+
+
+def test_one_that_had_nothing_to_tell_for_long_outlives_it_too(open_engine: OpenEngine) -> None:
+    storage = open_engine(timeout=1)
+    with storage.watch() as watch:
+        assert watch.take(1.5) is None
+        feeder(storage, watch)._call.cancel()
+        add(storage, "a")
+        assert names(watch, 1) == ["a"]
+
+
+def test_it_ends_when_no_server_is_left(open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = open_engine(timeout=0.5)
+    with storage.watch() as watch:
+        add(storage, "a")
+        seen = watch.take(SECONDS)
+        assert seen is not None
+
+        def lost(requests: Any) -> Any:
+            raise Lost("nobody there")
+
+        monkeypatch.setattr(storage._channels, "stream", lost)
+        feeder(storage, watch)._call.cancel()
+        with pytest.raises(EngineError, match=rf"nobody there.*reaches to revision {seen.revision}$"):
+            watch.take(SECONDS)
 
 
 def test_what_was_compacted_away_is_a_clear_end(open_engine: OpenEngine) -> None:
