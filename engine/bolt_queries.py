@@ -208,8 +208,9 @@ class BoltQueries(Engine):
         with self._transactions.reading() as tx:
             walk = Walk(tx)
             for path, bucket in walk:
-                walk.enter(path, [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())])
                 if kind_at(path) is not wanted:
+                    names = [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())]
+                    walk.enter(path, wanted.levels(path, names))
                     continue
                 for key, value in bucket.items():
                     if value is None or key.startswith(RESERVED.encode()):

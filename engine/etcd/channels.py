@@ -78,7 +78,7 @@ class Channels:
         """Nothing is connected before the first question."""
         self.address = address
         self._channels = [_channel(endpoint, address.tls) for endpoint in address.endpoints]
-        # One in a thousand clients should not make all of them ask the first server.
+        # Not all clients are to ask the first server.
         self._current = random.randrange(len(self._channels))
         self._token = ""
         self._login = threading.Lock()

@@ -53,6 +53,16 @@ class Kind:
         """What follows get_ and add_ in the names of an engine's methods."""
         return "docker_registry_auth" if self.name == "docker_registry" else self.name
 
+    def levels(self, path: Path, names: list[bytes]) -> list[bytes]:
+        """Those of the buckets within `path` that entities of this kind can be in, or below."""
+        if self.entity in (RunRegistryKey, Event):
+            depth, last = 1, REGISTRY if self.entity is RunRegistryKey else EVENTS
+        else:
+            depth, last = len(self.parts), self.entity.__name__
+        if len(path) + 1 < depth:
+            return names
+        return [name for name in names if name == last.encode()] if len(path) + 1 == depth else []
+
     @property
     def marks(self) -> Marks | None:
         """What storm knows of the class; None for what storm has no part in."""
