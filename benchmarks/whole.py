@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -42,7 +43,10 @@ def _replace(path: str, content: bytes, *, keep: bool) -> None:
         beside.write_bytes(content)
         if keep:
             beside.replace(target)
+        else:
+            beside.unlink()
     except OSError as error:
         raise OSError(f"{path} can not be written: {error.strerror}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where no file can be made none can be removed, and what said so first is the error
+            beside.unlink(missing_ok=True)

@@ -61,6 +61,30 @@ def test_what_was_there_survives_an_error(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_where_nothing_can_be_made_or_removed_the_file_asked_for_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(beside: Path, *_: object, **__: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(beside))
+
+    monkeypatch.setattr(Path, "write_bytes", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    path = str(tmp_path / "file")
+    for attempt in (lambda: whole.require_place(path), lambda: whole.write(path, b"new")):
+        with pytest.raises(OSError, match=rf"^{path} can not be written: Read-only file system$"):
+            attempt()
+
+
+def test_a_place_where_files_can_not_be_removed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_permitted(beside: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(beside))
+
+    monkeypatch.setattr(Path, "unlink", not_permitted)
+    path = str(tmp_path / "file")
+    with pytest.raises(OSError, match=rf"^{path} can not be written: Operation not permitted$"):
+        whole.require_place(path)
+
+
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
