@@ -115,7 +115,17 @@ def _reading() -> list[Workload]:
         Workload(
             name="get-many", title="get_many, random", task="get_many", prepared="loaded", goals=_goals(0.4, 0.4, 0.1)
         ),
+        Workload(name="get-tx", title="one get a tx", task="get_tx", ops=20_000, prepared="loaded"),
         Workload(name="scan", title="scan of all pairs", task="scan", prepared="loaded", goals=_goals(5, 0.6, 0.4)),
+        Workload(
+            name="uneven-scan",
+            title="scan, values of 20 to 80 bytes",
+            task="scan",
+            values=20,
+            spread=60,
+            prepared="loaded",
+            fixed=True,
+        ),
         Workload(
             name="seek",
             title="seek and read {span}",

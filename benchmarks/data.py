@@ -33,6 +33,7 @@ class Data:
         ordered: Whether a higher number has a higher key.
         seed: Of all that is random.
         count: Pairs that can be chosen from.
+        spread: Bytes that a value may have more, as its key's word says.
     """
 
     keys: int
@@ -40,6 +41,7 @@ class Data:
     ordered: bool
     seed: int
     count: int
+    spread: int = 0
 
     def _word(self, number: int) -> int:
         return number if self.ordered else mix((self.seed + number * _GAMMA) & _MASK)
@@ -47,7 +49,8 @@ class Data:
     def pair(self, number: int, version: int = 0) -> Pair:
         """Return a pair; another version has the same key and another value."""
         word = self._word(number)
-        return repeated(word, self.keys), repeated((word * _ODD + version) & _MASK, self.values)
+        size = self.values + word % (self.spread + 1)
+        return repeated(word, self.keys), repeated((word * _ODD + version) & _MASK, size)
 
     def pairs(self, start: int, stop: int) -> Iterator[Pair]:
         """Make the pairs from number `start` to before `stop`."""

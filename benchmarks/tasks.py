@@ -83,9 +83,10 @@ def run(job: Job, open_store: Opener) -> Answer:
     perform = TASKS.get(work.task)
     if perform is None:
         raise ValueError(f"there is no task {work.task!r}; the tasks are {', '.join(sorted(TASKS))}")
-    data = Data(work.keys, work.values, work.order == "ordered", work.seed, work.count)
+    data = Data(work.keys, work.values, work.order == "ordered", work.seed, work.count, work.spread)
     task = Task(job, open_store, open_store(job.path), data)
     try:
+        task.store.require_keys(work.keys)
         return _prepare(task) if job.mode == PREPARE else perform(task)
     finally:
         task.store.close()
@@ -217,6 +218,11 @@ def _get(task: Task) -> Answer:
     return task.answer(_values(keys, task.timed(len(keys), lambda: task.store.get(keys))))
 
 
+def _get_tx(task: Task) -> Answer:
+    keys = task.chosen_keys()
+    return task.answer(_values(keys, task.timed(len(keys), lambda: task.store.get_tx(keys))))
+
+
 def _get_many(task: Task) -> Answer:
     keys = task.chosen_keys()
     return task.answer(_values(keys, task.timed(len(keys), lambda: task.store.get_many(keys))))
@@ -343,6 +349,7 @@ TASKS: dict[str, Callable[[Task], Answer]] = {
     "compact": _compact,
     "backup": _backup,
     "get": _get,
+    "get_tx": _get_tx,
     "get_many": _get_many,
     "scan": _scan,
     "seek": _seek,

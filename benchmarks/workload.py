@@ -26,6 +26,7 @@ class Workload:
         title: What tables and charts show, with sizes in braces: `named` fills them in.
         task: What to do; the names of `TASKS` in tasks.py and in go/tasks.go.
         keys, values: Bytes of a key and of a value.
+        spread: Bytes that a value may have more; how many differs from pair to pair.
         count: Pairs in the file. Those of a new file are put, those of a prepared one are there before.
         ops: Operations, of which the time for one is told.
         batch: Operations in a transaction.
@@ -39,7 +40,7 @@ class Workload:
         prepared: What the file is beforehand: "" is none, "loaded" has `count` pairs, "freed" has `count` free pages.
         changes: Whether the task changes a prepared file, and so gets a copy.
         measure: What is compared: seconds, or peak bytes of memory.
-        goals: The ratio to stay below, for each peer that has one.
+        goals: The ratio to stay below, for each peer that has one. They are for these sizes alone.
         fixed: The name says a size, so sizes from the command line leave it alone.
         large: Left out unless asked for.
     """
@@ -49,6 +50,7 @@ class Workload:
     task: str
     keys: int = 8
     values: int = 32
+    spread: int = 0
     count: int = 200_000
     ops: int = 200_000
     batch: int = 10_000
@@ -86,13 +88,15 @@ class Workload:
     def sized(self, *, keys: int | None, values: int | None, count: int | None, batch: int | None) -> Workload:
         """Return the workload with other sizes; None keeps one. Operations grow and shrink with the count.
 
+        Where a size is another, the goals are gone.
+
         Raises:
             ValueError: As `Workload`.
         """
         if self.fixed:
             return self
         count = self.count if count is None else count
-        return replace(
+        other = replace(
             self,
             keys=self.keys if keys is None else keys,
             values=self.values if values is None else values,
@@ -100,11 +104,12 @@ class Workload:
             ops=max(1, self.ops * count // self.count),
             batch=self.batch if batch is None or self.batch == 1 else batch,
         )
+        return self if other == self else replace(other, goals={})
 
     def quick(self) -> Workload:
-        """Return a tenth of the workload, in transactions of the same size."""
-        return replace(self, count=max(1, self.count // 10), ops=max(1, self.ops // 10))
+        """Return a tenth of the workload, in transactions of the same size, without goals."""
+        return replace(self, count=max(1, self.count // 10), ops=max(1, self.ops // 10), goals={})
 
     def file_key(self) -> tuple[object, ...]:
         """Return what tells one prepared file from another."""
-        return (self.prepared, self.keys, self.values, self.count, self.batch, self.order, self.seed)
+        return (self.prepared, self.keys, self.values, self.spread, self.count, self.batch, self.order, self.seed)

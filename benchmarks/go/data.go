@@ -30,7 +30,9 @@ func (j *job) word(number int) uint64 {
 
 // pair is the one of that number; another version has another value.
 func (j *job) pair(number int, version uint64) pair {
-	return pair{j.key(number), repeated(j.word(number)*odd+version, j.Values)}
+	word := j.word(number)
+	size := j.Values + int(word%uint64(j.Spread+1))
+	return pair{repeated(word, j.Keys), repeated(word*odd+version, size)}
 }
 
 func (j *job) key(number int) []byte { return repeated(j.word(number), j.Keys) }

@@ -18,6 +18,7 @@ type job struct {
 	Task     string  `json:"task"`
 	Keys     int     `json:"keys"`
 	Values   int     `json:"values"`
+	Spread   int     `json:"spread"`
 	Count    int     `json:"count"`
 	Ops      int     `json:"ops"`
 	Batch    int     `json:"batch"`

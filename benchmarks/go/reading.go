@@ -17,6 +17,29 @@ func getAll(r *run) error {
 	})
 }
 
+func getTx(r *run) error {
+	keys := r.chosenKeys(0, r.Ops)
+	values := make([][]byte, len(keys))
+	return r.view(func(*bolt.Bucket) error { // keeps the values valid
+		err := r.timed(r.Ops, func() error {
+			for i, key := range keys {
+				err := r.view(func(b *bolt.Bucket) error {
+					values[i] = b.Get(key)
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return r.addAll(keys, values)
+	})
+}
+
 func scan(r *run) error {
 	return r.view(func(b *bolt.Bucket) error {
 		err := r.timed(r.Count, func() error {

@@ -15,6 +15,7 @@ var tasks = map[string]func(r *run) error{
 	"compact":           compact,
 	"backup":            backup,
 	"get":               getAll,
+	"get_tx":            getTx,
 	"get_many":          getAll,
 	"scan":              scan,
 	"seek":              seek,

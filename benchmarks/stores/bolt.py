@@ -62,6 +62,13 @@ class BoltStore(Store):
             bucket = _bucket(tx)
             return [bucket.get(key) for key in keys]
 
+    def get_tx(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        got = []
+        for key in keys:
+            with self._db.view() as tx:
+                got.append(_bucket(tx).get(key))
+        return got
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         with self._db.view() as tx:
             return _bucket(tx).get_many(keys)

@@ -30,6 +30,13 @@ class Store(ABC):
     def close(self) -> None:
         """Close the file."""
 
+    def require_keys(self, size: int) -> None:  # noqa: B027 - most stores take all keys that the others do
+        """Make sure that keys of that many bytes can be put.
+
+        Raises:
+            UnsupportedError: They are longer than the store takes.
+        """
+
     @abstractmethod
     def put(self, batches: Iterable[Iterable[Pair]]) -> None:
         """Put pairs one by one."""
@@ -49,6 +56,10 @@ class Store(ABC):
     @abstractmethod
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Get keys one by one, in one transaction."""
+
+    @abstractmethod
+    def get_tx(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Get keys one by one, each in a transaction of its own."""
 
     @abstractmethod
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:

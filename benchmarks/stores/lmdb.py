@@ -9,7 +9,7 @@ from itertools import islice
 import lmdb
 
 from ..data import Pair
-from .face import Store
+from .face import Store, UnsupportedError
 
 _MAP_BYTES = 1 << 36  # address space, not memory: the file may grow to this
 
@@ -26,6 +26,10 @@ class LmdbStore(Store):
 
     def close(self) -> None:
         self._env.close()
+
+    def require_keys(self, size: int) -> None:
+        if size > self._env.max_key_size():
+            raise UnsupportedError(f"unsupported: keys of more than {self._env.max_key_size()} bytes")
 
     def put(self, batches: Iterable[Iterable[Pair]]) -> None:
         for batch in batches:
@@ -56,6 +60,13 @@ class LmdbStore(Store):
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         with self._env.begin() as txn:
             return [txn.get(key) for key in keys]
+
+    def get_tx(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        got: list[bytes | None] = []
+        for key in keys:
+            with self._env.begin() as txn:
+                got.append(txn.get(key))
+        return got
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         with self._env.begin() as txn, txn.cursor() as cursor:

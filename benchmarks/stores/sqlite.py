@@ -75,6 +75,10 @@ class SqliteStore(Store):
             db.execute("begin")
             return [_first(db.execute(_GET, (key,))) for key in keys]
 
+    def get_tx(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        # Without a `begin`, each query is a transaction.
+        return [_first(self._db.execute(_GET, (key,))) for key in keys]
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         got: list[bytes | None] = []
         self._db.execute("begin")

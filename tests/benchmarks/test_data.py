@@ -41,6 +41,13 @@ def test_a_version_changes_the_value_alone() -> None:
     assert len(value) == len(other) == 32
 
 
+def test_values_are_of_all_sizes_of_the_spread() -> None:
+    mixed = Data(8, 20, ordered=False, seed=1, count=1000, spread=60)
+    sizes = [len(value) for _key, value in mixed.pairs(0, 1000)]
+    assert set(sizes) == set(range(20, 81))
+    assert sizes == [len(value) for value in (mixed.pair(number, 1)[1] for number in range(1000))]
+
+
 def test_what_is_chosen_is_there() -> None:
     chosen = {data().chosen(turn) for turn in range(10_000)}
     assert min(chosen) >= 0

@@ -106,7 +106,7 @@ def test_only_what_changes_nothing_is_repeated() -> None:
 def test_gets_are_of_the_chosen_keys(tmp_path: Path) -> None:
     data = Data(8, 32, ordered=False, seed=1, count=300)
     asked = [part for turn in range(120) for part in data.pair(data.chosen(turn))]
-    for name in "get-random", "get-many":
+    for name in "get-random", "get-tx", "get-many":
         assert measured(SMALL[name], "boltpy", tmp_path).checksum == checksum(asked)
         (tmp_path / "boltpy.db").unlink()
 

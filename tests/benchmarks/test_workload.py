@@ -60,6 +60,14 @@ def test_a_name_that_says_a_size_keeps_it() -> None:
     assert original.sized(keys=16, values=100, count=5, batch=5) == original
 
 
+def test_goals_are_for_one_size_alone() -> None:
+    original = workload("put-random")
+    assert original.goals
+    assert original.sized(keys=8, values=32, count=200_000, batch=10_000).goals == original.goals
+    assert original.sized(keys=16, values=None, count=None, batch=None).goals == {}
+    assert original.quick().goals == {}
+
+
 def test_one_put_a_transaction_stays_one() -> None:
     assert workload("commit-sync").sized(keys=None, values=None, count=None, batch=100).batch == 1
 
