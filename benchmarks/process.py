@@ -40,6 +40,7 @@ class Watch:
         self._thread.start()
 
     def _look(self) -> bool:
+        """Return whether there is memory to tell of. A process that has ended has none, be it waited for or not."""
         try:
             lines = self._status.read_text().splitlines()
         except OSError:
@@ -47,7 +48,8 @@ class Watch:
         for line in lines:
             if line.startswith("RssAnon:"):
                 self.peak = max(self.peak, 1024 * int(line.split()[1]))
-        return True
+                return True
+        return False
 
     def _sample(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS) and self._look():
