@@ -5,21 +5,29 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.interop.peer import build
+from tests.interop.peer import PeerUnavailableError, build
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = Path(__file__).parent / "go"
+
+
+class BuildError(Exception):
+    """A Go program can not be built; the text says why."""
 
 
 def built(sources: Path = SOURCES) -> Path:
     """Return the program of these sources.
 
     Raises:
-        PeerUnavailableError: There is no Go, or it does not build; the text says why.
+        BuildError: There is no Go, or it does not build, or what it builds can not be kept.
     """
     cache = ROOT / "build" / "benchmarks"
-    cache.mkdir(parents=True, exist_ok=True)
-    return build(cache, sources)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return build(cache, sources)
+    except (PeerUnavailableError, OSError) as error:
+        said = " ".join(str(error).split())
+        raise BuildError(f"{said} it said nothing" if said.endswith(":") else said) from error
 
 
 def modules(program: Path) -> dict[str, str]:

@@ -16,12 +16,20 @@ from typing import TextIO
 from . import whole
 from .catalogue import WORKLOADS, chosen
 from .machine import described, load
-from .peers import OURS, PEERS, missing
+from .peers import OURS, PEERS, broken, missing
 from .plot import PlotError, draw
 from .progress import Progress
 from .results import ResultError, Results
 from .runner import Runner
 from .table import markdown
+from .workload import Workload
+
+_SIZES = {
+    "keys": "bytes of a key",
+    "values": "bytes of a value",
+    "count": "pairs in the file",
+    "batch": "pairs in a transaction",
+}
 
 
 def _size(text: str) -> int:
@@ -47,12 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--output", metavar="FILE.json", help="keep the results, for the commands table and plot")
     run.add_argument("--rounds", type=_size, help="times that each peer runs (default: 3, with --quick 1)")
     run.add_argument("--folder", help="where the files are while they are measured (default: the temporary folder)")
-    for name, what in (
-        ("keys", "bytes of a key"),
-        ("values", "bytes of a value"),
-        ("count", "pairs in the file"),
-        ("batch", "pairs in a transaction"),
-    ):
+    for name, what in _SIZES.items():
         run.add_argument(f"--{name}", type=_size, help=f"{what}, for all workloads whose name says no size")
 
     names = commands.add_parser("list", help="print the workloads")
@@ -95,27 +98,42 @@ def measure(arguments: argparse.Namespace) -> Results:
         ValueError: A name or a size is wrong.
         OSError: The folder is not there, or takes no files.
     """
-    sizes = {name: getattr(arguments, name) for name in ("keys", "values", "count", "batch")}
-    only = [name.strip() for name in arguments.only]
-    workloads = [it.sized(**sizes) for it in chosen(only, large=arguments.large)]
-    if arguments.quick:
-        workloads = [it.quick() for it in workloads]
+    workloads, sizes = _workloads(arguments)
     names = _peers(arguments.peers)
     if arguments.folder is not None and not Path(arguments.folder).is_dir():
         raise NotADirectoryError(f"{arguments.folder} is no folder")
     left_out = {name: reason for name in names if (reason := missing(name))}
-    peers = [PEERS[OURS], *(PEERS[name] for name in names if name not in left_out)]
-    results = Results(described(), {peer.name: peer.title for peer in peers}, left_out, [])
+    faults = {name: reason for name in names if name not in left_out and (reason := broken(name))}
+    peers = [PEERS[OURS], *(PEERS[name] for name in names if name not in left_out | faults)]
+    results = Results(described() | sizes, {peer.name: peer.title for peer in peers}, left_out, [], faults)
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     results.machine["rounds"] = f"{rounds}, of a tenth of each: ratios are rough" if arguments.quick else f"{rounds}"
     for name, reason in left_out.items():
         sys.stderr.write(f"missing: {name}: {reason}\n")
+    for name, reason in faults.items():
+        sys.stderr.write(f"failed: {name}: {reason}\n")
     with TemporaryDirectory(prefix="boltpy-bench-", dir=arguments.folder) as folder:
         runner = Runner(Path(folder), peers, rounds)
         with Progress(sum(map(runner.steps, workloads)), sys.stderr) as progress:
             results.measured += [runner.measure(it, progress) for it in workloads]
     results.machine["load at the end"] = load()
     return results
+
+
+def _workloads(arguments: argparse.Namespace) -> tuple[list[Workload], dict[str, str]]:
+    """Return what is to be measured, and what has to be said above the table where that is not what goals are for."""
+    given = {name: getattr(arguments, name) for name in _SIZES}
+    usual = chosen([name.strip() for name in arguments.only], large=arguments.large)
+    found = [it.sized(**given) for it in usual]
+    told = {}
+    if found != usual:
+        told["sizes"] = ", ".join(f"{size:,} {_SIZES[name]}" for name, size in given.items() if size is not None)
+        told["sizes"] += " in rows whose name says none"
+    if arguments.quick:
+        found = [it.quick() for it in found]
+    if found != usual:
+        told["goals"] = "for whole runs of the usual sizes, so other rows show none"
+    return found, told
 
 
 def _peers(text: str) -> list[str]:

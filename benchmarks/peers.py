@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 
-from tests.interop.peer import GOFER_SOURCES, PeerUnavailableError
+from tests.interop.peer import GOFER_SOURCES
 
-from .building import ROOT, built
+from .building import ROOT, BuildError, built
 from .workload import Workload
 
 OURS = "boltpy"
@@ -49,17 +49,23 @@ PEERS = {
 }
 
 
-@cache
 def missing(name: str) -> str:
-    """Return why a peer can not be measured here, "" if it can. Builds what is to be built."""
+    """Return why a peer is not here, "" if it is."""
+    if name == "go" and shutil.which("go") is None:
+        return "go is not on PATH"
+    if name == "lmdb" and find_spec("lmdb") is None:
+        return "the package lmdb is not installed (pip install -e '.[bench]')"
+    return ""
+
+
+def broken(name: str) -> str:
+    """Return why a peer that is here can not be measured, "" if it can. Builds what is to be built."""
     if name == "go":
         try:
             built()
             built(GOFER_SOURCES)
-        except PeerUnavailableError as reason:
+        except BuildError as reason:
             return str(reason)
-    if name == "lmdb" and find_spec("lmdb") is None:
-        return "the package lmdb is not installed (pip install -e '.[bench]')"
     return ""
 
 

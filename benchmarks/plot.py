@@ -17,6 +17,7 @@ from .results import Results
 
 _BETTER, _WORSE, _GOAL = "#2a7f9e", "#d1743c", "#333333"
 _MANY = 100.0  # bars end here; their figures tell how far they would go
+_TOLD = ("processor", "python", "sizes", "rounds")
 _TICKS = (0.01, 0.1, 1, 10, 100)
 
 
@@ -78,12 +79,12 @@ def draw(results: Results, path: str) -> None:
         panel.tick_params(axis="y", length=0)
         for bar in bars(results, peer):
             _draw_bar(panel, bar)
-    figure.suptitle(
-        f"{results.peers[results.ours]} / peer, in time or memory: left of the line is better\n"
-        "a thick mark is the goal, a bold figure is above it",
-        fontsize=11,
-    )
-    figure.supxlabel(f"{results.machine.get('processor', '')}, {results.machine.get('python', '')}", fontsize=8)
+    title = f"{results.peers[results.ours]} / peer, in time or memory: left of the line is better"
+    if any(it.goals for it in results.measured):
+        title += "\na thick mark is the goal, a bold figure is above it"
+    figure.suptitle(title, fontsize=11)
+    told = [f"{it}: {results.machine[it]}" for it in _TOLD if it in results.machine]
+    figure.supxlabel("\n".join(told), fontsize=8)
     picture = BytesIO()
     figure.savefig(picture, dpi=110, format=kind)
     whole.write(path, picture.getvalue())

@@ -81,16 +81,18 @@ class Results:
     """One run.
 
     Attributes:
-        machine: Where, when and under what load.
+        machine: Where, when, how and under what load.
         peers: Titles by name, in the order of the columns; the first is what is compared with the others.
-        missing: Why peers were left out, by name.
+        missing: Why peers were left out that are not here, by name.
         measured: The workloads.
+        broken: Why peers were left out that are here, by name.
     """
 
     machine: dict[str, str]
     peers: dict[str, str]
     missing: dict[str, str]
     measured: list[Measured]
+    broken: dict[str, str] = field(default_factory=dict)
 
     @property
     def ours(self) -> str:
@@ -100,7 +102,7 @@ class Results:
     @property
     def failed(self) -> bool:
         """Whether a peer failed, or read something else than the others."""
-        return any(series.failed for it in self.measured for series in it.series.values())
+        return bool(self.broken) or any(series.failed for it in self.measured for series in it.series.values())
 
     def versions(self) -> dict[str, dict[str, str]]:
         """Return what was measured, by peer."""

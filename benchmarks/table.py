@@ -58,6 +58,8 @@ def _ratio(it: Measured, ours: str, peer: str) -> str:
 def _notes(results: Results) -> Iterator[str]:
     for peer, reason in results.missing.items():
         yield f"* missing: {peer}: {reason}"
+    for peer, reason in results.broken.items():
+        yield f"* failed: {peer}: {reason}"
     for it in results.measured:
         for peer, series in it.series.items():
             if series.problem:

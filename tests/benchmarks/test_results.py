@@ -163,22 +163,42 @@ def test_nothing_to_compare_is_no_chart(results: Results, tmp_path: Path) -> Non
         draw(results, str(tmp_path / "results.png"))
 
 
-def test_no_figure_is_covered_by_a_goal(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that are drawn while the test runs."""
     figure_type = pytest.importorskip("matplotlib.figure").Figure
-    figures: list[Any] = []
+    drawn: list[Any] = []
 
     def remembered(**how: Any) -> Any:
-        figures.append(figure_type(**how))
-        return figures[-1]
+        drawn.append(figure_type(**how))
+        return drawn[-1]
 
     monkeypatch.setattr("matplotlib.figure.Figure", remembered)
+    return drawn
+
+
+def test_no_figure_is_covered_by_a_goal(results: Results, tmp_path: Path, figures: list[Any]) -> None:
     draw(results, str(tmp_path / "results.png"))
+    assert "a thick mark is the goal" in figures[0].get_suptitle()
     panels = figures[0].axes
     assert [panel.get_title() for panel in panels] == ["beside Go bbolt", "beside py-lmdb"]
     for panel, ratio in zip(panels, ("0.5", "2"), strict=True):
         (text,) = panel.texts
         assert text.get_text() == ratio
         assert text.get_window_extent().x0 >= panel.get_window_extent().x1
+
+
+def test_a_chart_without_goals_has_no_marks_and_tells_the_sizes(
+    results: Results, tmp_path: Path, figures: list[Any]
+) -> None:
+    results.measured[0].goals = {}
+    results.machine["sizes"] = "600 bytes of a key"
+    draw(results, str(tmp_path / "results.png"))
+    assert "goal" not in figures[0].get_suptitle()
+    assert figures[0].get_supxlabel() == "processor: abacus\nsizes: 600 bytes of a key"
+    for panel in figures[0].axes:
+        assert len(panel.lines) == 1  # where both are equally fast
+        assert panel.texts[0].get_fontweight() == "normal"
 
 
 def test_without_matplotlib_the_error_says_what_to_install(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cli, peers
-from benchmarks.building import ROOT, built
+from benchmarks.building import ROOT
 from benchmarks.catalogue import WORKLOADS
 from benchmarks.job import MEASURE, Job
 from benchmarks.peers import PEERS
-from benchmarks.process import FailedError, work
+from benchmarks.process import FailedError, Watch, work
 from benchmarks.progress import Progress
 from benchmarks.results import Results
 from benchmarks.runner import Runner
-from tests.interop.peer import PeerUnavailableError
 
 TINY = {
     it.name: replace(it, count=200, ops=min(it.ops, 20), batch=min(it.batch, 50), values=min(it.values, 40))
@@ -34,12 +34,11 @@ def quiet() -> Progress:
 
 
 def needs_go() -> None:
-    try:
-        built()
-    except PeerUnavailableError as reason:
-        if os.environ.get("BOLTPY_REQUIRE_GO") == "1":
-            pytest.fail(f"BOLTPY_REQUIRE_GO=1, but {reason}")
-        pytest.skip(str(reason))
+    reason = peers.missing("go")
+    if reason and os.environ.get("BOLTPY_REQUIRE_GO") == "1":
+        pytest.fail(f"BOLTPY_REQUIRE_GO=1, but {reason}")
+    if reason:
+        pytest.skip(reason)
 
 
 @pytest.mark.parametrize("name", [it.name for it in WORKLOADS if not it.large])
@@ -71,6 +70,17 @@ def test_memory_is_watched_from_outside(tmp_path: Path) -> None:
         assert found.series["boltpy"].problem == "the system does not tell how much memory a process has"
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells of a process's memory")
+def test_a_process_that_has_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays in /proc, without memory
+    monkeypatch.setattr("benchmarks.process.time.sleep", lambda _: pytest.fail("waits for what has ended"))
+    watching = Watch(process.pid)
+    watching.end()
+    process.wait()
+    assert watching.peak == 0
+
+
 def test_a_run_keeps_its_results_and_prints_a_table(tmp_path: Path) -> None:
     out, kept = io.StringIO(), tmp_path / "results.json"
     words = ["--quick", "--only", "scan", "--only", "commit-no-sync", "--count", "500", "--values", "50"]
@@ -89,14 +99,66 @@ def test_a_run_keeps_its_results_and_prints_a_table(tmp_path: Path) -> None:
 
 def test_a_missing_peer_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    peers.missing.cache_clear()
-    try:
-        out = io.StringIO()
-        words = ["run", "--quick", "--only", "scan", "--count", "100", "--peers", "go", "--folder", str(tmp_path)]
-        assert cli.main(words, out) == 0
-        assert "* missing: go: go is not on PATH" in out.getvalue()
-    finally:
-        peers.missing.cache_clear()
+    out = io.StringIO()
+    words = ["run", "--quick", "--only", "get-tx", "--count", "100", "--peers", "go", "--folder", str(tmp_path)]
+    assert cli.main(words, out) == 0
+    assert "* missing: go: go is not on PATH" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        ("#!/bin/sh\nexit 1\n", "go build failed: it said nothing"),
+        ("#!/bin/sh\necho 'no' >&2\necho 'way' >&2\nexit 1\n", "go build failed: no way"),
+        ("no program", "Exec format error"),
+    ],
+)
+def test_a_go_that_does_not_build_is_a_failure(
+    program: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go = tmp_path / "go"
+    go.write_text(program)
+    go.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    out, kept = io.StringIO(), tmp_path / "results.json"
+    words = ["run", "--quick", "--only", "get-tx", "--count", "100", "--peers", "go", "--output", str(kept)]
+    assert cli.main(words, out) == 1
+    (line,) = [line for line in out.getvalue().splitlines() if line.startswith("* failed: go: ")]
+    assert text in line
+    assert "| one get a tx |" in out.getvalue()
+    assert capsys.readouterr().err == f"{line.removeprefix('* ')}\n"
+    assert Results.read(str(kept)).failed
+
+
+def test_a_limit_of_a_peer_is_no_failure(tmp_path: Path) -> None:
+    words = ["--only", "get-random", "--only", "put-random", "--keys", "512", "--count", "100"]
+    out = io.StringIO()
+    assert cli.main(["run", *words, "--peers", "lmdb", "--rounds", "1", "--folder", str(tmp_path)], out) == 0
+    for title in "get, random", "put, random":
+        assert f"* {title}: py-lmdb unsupported: keys of more than 511 bytes" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "sizes", "goals"),
+    [
+        (["--keys", "8", "--count", "2000"], None, True),
+        (["--count", "1000", "--keys", "20"], "20 bytes of a key, 1,000 pairs in the file", False),
+        (["--quick"], None, False),
+    ],
+)
+def test_goals_are_for_the_usual_sizes_and_others_are_told(
+    words: list[str], sizes: str | None, goals: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = replace(TINY["get-random"], count=2000, ops=20)
+    monkeypatch.setattr("benchmarks.cli.chosen", lambda *_names, large: [usual])
+    out = io.StringIO()
+    assert cli.main(["run", *words, "--peers", "sqlite3", "--rounds", "1", "--folder", str(tmp_path)], out) == 0
+    head = out.getvalue().splitlines()[0]
+    assert ("sizes: " in head) == (sizes is not None)
+    assert sizes is None or f"; sizes: {sizes} in rows whose name says none; " in head
+    assert ("goals: for whole runs of the usual sizes" in head) != goals
+    assert ("(goal 0.15)" in out.getvalue()) == goals
+    assert goals or "**" not in out.getvalue()
 
 
 @pytest.mark.parametrize(
