@@ -50,6 +50,19 @@ def is_regular(path: PathLike) -> bool:
     return stat.S_ISREG(os.stat(path).st_mode)
 
 
+def is_vacant(path: PathLike) -> bool:
+    """Return whether there is nothing at a path, or a file without a byte.
+
+    Raises:
+        OSError: The system does not let us see it.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return True
+    return stat.S_ISREG(found.st_mode) and not found.st_size
+
+
 def permissions(file: PathLike | int) -> int:
     """Return the permission bits of a file: of a path or a descriptor."""
     return os.stat(file).st_mode & 0o777

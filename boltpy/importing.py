@@ -9,12 +9,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 from errno import EEXIST
-from pathlib import Path as FilePath
 from typing import Protocol
 
 from .bucket import Bucket
 from .bucket_state import MAX_NESTING
 from .errors import BucketError, ImportLineError, IncompatibleValueError
+from .files import is_vacant
 from .format import MAX_KEY_SIZE, MAX_VALUE_SIZE
 from .jsonl import BucketLine, EndLine, PairLine, Path, bytes_text, parse_line, path_text, require_header
 from .opening import open as open_db
@@ -96,7 +96,7 @@ class Import:
             ImportLineError: A line is none of an export, or meets something else.
             BoltError, OSError: The file cannot be read or written.
         """
-        if not _is_vacant(path):
+        if not is_vacant(path):
             with open_db(path, timeout=timeout) as db, db.update() as tx:
                 self._run(lines, _OneTx(tx), is_new=False)
             return
@@ -105,7 +105,7 @@ class Import:
             taking_the_place_of(path) as beside,
             open_database(beside, 0o600, Options(no_sync=True), exclusive=True) as db,
         ):
-            if not _is_vacant(path):  # locked by now, so it stays as it is
+            if not is_vacant(path):  # locked by now, so it stays as it is
                 raise FileExistsError(EEXIST, "was filled by somebody else meanwhile", path)
             target = _ManyTxs(lambda: db.begin(writable=True))
             try:
@@ -177,11 +177,6 @@ class Import:
                 raise ImportLineError(number, text)
             bucket.sequence = said.sequence
         return _Filler(bucket, target, dense=is_new, made=made, replace=self._replace)
-
-
-def _is_vacant(path: str) -> bool:
-    place = FilePath(path)
-    return not place.exists() or (place.is_file() and not place.stat().st_size)
 
 
 class _Filler:

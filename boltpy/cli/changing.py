@@ -11,8 +11,10 @@ from pathlib import Path
 import boltpy
 
 from ..bucket_state import MAX_NESTING
+from ..files import is_vacant
 from ..format import MAX_VALUE_SIZE
 from ..printing import Printer
+from ..storage import taking_the_place_of
 from .command import BUCKETS, FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
 from .formats import parsed
 from .opening import lock_wait, reading, require_file
@@ -36,6 +38,17 @@ def _changing(arguments: Arguments) -> Iterator[boltpy.Tx]:
     """Give a write transaction on the command's file, which must be there."""
     require_file(arguments.file)
     with boltpy.open(arguments.file, timeout=lock_wait(arguments.timeout)) as db, db.update() as tx:
+        yield tx
+
+
+@contextmanager
+def _changing_or_making(arguments: Arguments) -> Iterator[boltpy.Tx]:
+    """The same, but `--create` makes the file if there is none; after an error there is still none."""
+    if not arguments.create or not is_vacant(arguments.file):
+        with _changing(arguments) as tx:
+            yield tx
+        return
+    with taking_the_place_of(arguments.file) as beside, boltpy.open(beside) as db, db.update() as tx:
         yield tx
 
 
@@ -94,9 +107,7 @@ def _delete(arguments: Arguments, out: Printer) -> int:
 
 def _mkbucket(arguments: Arguments, out: Printer) -> int:
     path = names(arguments.words[1:], arguments.parse_format)
-    if not arguments.create:
-        require_file(arguments.file)
-    with boltpy.open(arguments.file, timeout=lock_wait(arguments.timeout)) as db, db.update() as tx:
+    with _changing_or_making(arguments) as tx:
         parent = bucket_of(tx, path[:-1], make=arguments.parents)
         is_new = parent.bucket(path[-1]) is None
         if is_new:
@@ -135,6 +146,8 @@ def _mv(arguments: Arguments, out: Printer) -> int:
         if new in behind or behind.bucket(new) is not None:
             raise CommandError(f"there is something already: {shown_path([*target, new])}")
         value = before.get(old)
+        if value is not None and not target:
+            raise CommandError(f"a key needs a bucket to be in, and this path has none: {shown_path([new])}")
         if value is not None:
             behind.put(new, value)
             before.delete(old)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..exporting import Export
+from ..files import is_vacant, permissions
 from ..format import MAX_PAGE_SIZE
 from ..importing import Import
 from ..meta import META_PAGE_BYTES
@@ -31,7 +32,7 @@ _OLD = Flag("old", "bool", "also what is in free pages: older versions, and what
 _META = Flag("meta", "uint", "believe this meta page, 0 or 1, and not the newer one", metavar="0|1")
 _PAGE_SIZE = Flag("page-size", "uint", "bytes a page; else it is found out", metavar="BYTES")
 
-_COUNTS_FAULTS = 10
+_SHOWN_FAULTS = 10
 
 
 def _export(arguments: Arguments, out: Printer) -> int:
@@ -42,7 +43,7 @@ def _export(arguments: Arguments, out: Printer) -> int:
             copy = SqliteCopy()
             _require_vacant(arguments.sqlite)
             with Progress("export", tx.size) as progress:
-                copy.write(tx, arguments.sqlite, _mode(arguments.file), progress.step)
+                copy.write(tx, arguments.sqlite, permissions(arguments.file), progress.step)
             return _tell(arguments, out, copy.buckets, copy.pairs)
         export = Export()
         with Progress("export", tx.size, shown=not _fills_screen(arguments, out)) as progress:
@@ -64,7 +65,7 @@ def _write(arguments: Arguments, out: Printer, blocks: Iterable[bytes]) -> None:
                 out.data(block)
         return
     _require_vacant(arguments.output)
-    with replacing(arguments.output, _mode(arguments.file)) as file:
+    with replacing(arguments.output, permissions(arguments.file)) as file:
         for block in blocks:
             file.write(block)
 
@@ -74,14 +75,8 @@ def _fills_screen(arguments: Arguments, out: Printer) -> bool:
 
 
 def _require_vacant(path: str) -> None:
-    place = Path(path)
-    if place.exists() and place.is_file() and place.stat().st_size:
+    if not is_vacant(path):
         raise CommandError(f"{path}: there is something already")
-
-
-def _mode(source: str) -> int:
-    """Return the permissions of a file: what is made of it is for the same people."""
-    return Path(source).stat().st_mode & 0o777
 
 
 def _import(arguments: Arguments, out: Printer) -> int:
@@ -157,8 +152,8 @@ def _report(report: Report) -> Iterator[str]:
         else:
             yield f"the other meta is damaged, and was perhaps the newer one: --meta {other} looks for what it led to"
     yield "nothing is wrong" if report.is_whole else f"{report.faults:,} fault{'s' * (report.faults != 1)}"
-    yield from (f"  {text}" for text in report.texts[:_COUNTS_FAULTS])
-    if report.faults > _COUNTS_FAULTS:
+    yield from (f"  {text}" for text in report.texts[:_SHOWN_FAULTS])
+    if report.faults > _SHOWN_FAULTS:
         yield "  ... the rest is in the notes of the output"
 
 

@@ -121,6 +121,17 @@ class TestBuckets:
         printed("mkbucket", tmp_path / "new.db", "a", "--create")
         assert list(holds(tmp_path / "new.db").entries) == [b"a"]
 
+    def test_what_cannot_be_makes_no_file_and_leaves_an_empty_one_empty(self, tmp_path: Path) -> None:
+        file = tmp_path / "new.db"
+        assert run("mkbucket", "--create", file, "a", "b").returncode == 1
+        assert list(tmp_path.iterdir()) == []
+        file.touch()
+        assert run("mkbucket", "--create", file, "a", "b").returncode == 1
+        assert list(tmp_path.iterdir()) == [file]
+        assert file.stat().st_size == 0
+        printed("mkbucket", file, "a", "--create")
+        assert list(holds(file).entries) == [b"a"]
+
 
 class TestMove:
     def test_a_bucket_gets_another_place_and_name_and_keeps_what_it_has(self, path: Path) -> None:
@@ -148,6 +159,10 @@ class TestMove:
         into_itself = refused("mv", path, "users", "--to", "users", "--to", "old", "--to", "users")
         assert into_itself == 'a bucket cannot be moved into itself: "users"'
         assert refused("mv", path, "nobody", "--to", "x") == 'neither a key nor a bucket: "nobody"'
+
+    def test_a_key_stays_out_of_the_root_bucket_as_bbolt_demands(self, path: Path) -> None:
+        said = refused("mv", path, "users", "ada", "--to", "ada")
+        assert said == 'a key needs a bucket to be in, and this path has none: "ada"'
 
     def test_nothing_moves_deeper_than_buckets_can_be(self, path: Path) -> None:
         deep = ["a"] * 300
