@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from cProfile import Profile
+from math import isfinite
 
+from ..format import MAX_KEY_SIZE, MAX_VALUE_SIZE
 from ..opening import open as open_db
 from ..printing import Printer, note
 from .command import JSON, Arguments, Command, CommandError, Flag, UsageError
@@ -61,6 +63,10 @@ def _plan(arguments: Arguments) -> Plan:
         raise UsageError("the number of iterations must be divisible by the batch size")
     if arguments.key_size < SMALLEST_KEY or arguments.value_size < 0:
         raise UsageError(f"the key size must be at least {SMALLEST_KEY} bytes, the value size at least 0")
+    if arguments.key_size > MAX_KEY_SIZE or arguments.value_size > MAX_VALUE_SIZE:
+        raise UsageError(f"a key has at most {MAX_KEY_SIZE} bytes, a value at most {MAX_VALUE_SIZE}")
+    if not isfinite(arguments.fill_percent):
+        raise UsageError("the fill percent must be a number, 0.1 to 1")
     for name in ("memprofile", "blockprofile"):
         if getattr(arguments, name):
             raise UsageError(f"bench: there is no --{name} for Python; --cpuprofile writes what cProfile sees")

@@ -33,6 +33,11 @@ def quoted(data: bytes) -> str:
     return '"' + "".join(map(_quoted_rune, data.decode("utf-8", "surrogateescape"))) + '"'
 
 
+def quoted_path(path: str) -> str:
+    """Return a path of the system the same way: its bytes need not be UTF-8."""
+    return quoted(os.fsencode(path))
+
+
 def _quoted_rune(rune: str) -> str:
     code = ord(rune)
     if code in _ESCAPES:

@@ -10,7 +10,7 @@ import boltpy
 from ..printing import Printer
 from ..usage import BucketUsage, Counts, FileUsage, Room, bucket_usages, counts, file_usage
 from .command import FILE, JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, Flag
-from .formats import as_json, quoted, shown
+from .formats import as_json, quoted_path, shown
 from .opening import reading
 from .paths import NAMES_FORMAT, bucket_of, names, shown_path
 
@@ -121,7 +121,7 @@ def _print_file(arguments: Arguments, out: Printer, around: FileUsage) -> None:
         _print_row(arguments, out, pages * around.page_size, None, pages, "", f"({name})")
     _print_row(arguments, out, behind, None, behind // around.page_size, "", "(behind the last page ever used)")
     pages = around.file_bytes // around.page_size
-    _print_row(arguments, out, around.file_bytes, None, pages, "", f"= {quoted(arguments.file.encode())}")
+    _print_row(arguments, out, around.file_bytes, None, pages, "", f"= {quoted_path(arguments.file)}")
 
 
 def _print_row(

@@ -116,7 +116,8 @@ def test_no_profile_of_nothing(tmp_path: Path) -> None:
     [
         "--count 0", "--count -1", "--count 10 --batch-size 3", "--count 10 --batch-size -5", "--key-size 3",
         "--value-size -1", "--page-size 1000", "--page-size -1", "--write-mode seq-del", "--read-mode backwards",
-        "--memprofile m", "--blockprofile b",
+        "--memprofile m", "--blockprofile b", "--fill-percent nan", "--fill-percent inf", "--fill-percent 1e400",
+        "--key-size 32769", "--key-size 9223372036854775807", "--value-size 9223372036854775807",
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_wrong_usage(flags: str, tmp_path: Path) -> None:

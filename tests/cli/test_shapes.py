@@ -95,6 +95,13 @@ class TestRoom:
         assert len(lines) == 2
         assert re.match(r" +\d+K +\d+K +\d+ +[\d,]+  \"users\"$", lines[1])
 
+    def test_the_name_of_the_file_need_not_be_text(self, path: Path) -> None:
+        odd = os.fsencode(path) + b"\xff"
+        os.rename(path, odd)
+        told = run("du", odd)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert told.stdout.endswith(f'= "{path}\\xff"\n')
+
 
 class TestPicture:
     @pytest.mark.parametrize("name", REAL_FILES)
