@@ -40,10 +40,15 @@ class TerminatedError(KeyboardInterrupt):
 
 
 class Printer:
-    """Lines for one stream. All methods raise ReaderLeftError or OutputError, which the program is to let pass."""
+    """Lines for one stream. All methods raise ReaderLeftError or OutputError, which the program is to let pass.
+
+    Attributes:
+        error_code: The exit code if the output takes no more: 1, unless the program sets another one.
+    """
 
     def __init__(self, stream: TextIO | None) -> None:
         """Print to `stream`; None prints nowhere."""
+        self.error_code = 1
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         self._stream = stream
@@ -171,7 +176,7 @@ def exit_code(program: Callable[[Printer], int], out: TextIO | None = None) -> i
         _give_up(stream)
     except OutputError as error:
         _give_up(stream)
-        return complain(f"output: {error}")
+        return complain(f"output: {error}", code=printer.error_code)
     except KeyboardInterrupt as error:
         _give_up(stream)
         # As shells count a program that a signal ended.

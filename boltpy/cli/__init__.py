@@ -48,6 +48,7 @@ def _obey(line: Sequence[str], printer: Printer) -> int:
     command = command_named(name)
     words: Sequence[str] = ()
     try:
+        printer.error_code = command.error_code
         arguments = parse(command, rest)
         words = arguments.words
         return command.run(arguments, printer)

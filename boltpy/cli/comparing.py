@@ -10,7 +10,7 @@ import boltpy
 
 from ..difference import BucketDifference, Difference, PairDifference, differences
 from ..errors import ChecksumError, CorruptError, DatabaseError, InvalidDatabaseError, VersionMismatchError
-from ..printing import Printer
+from ..printing import Printer, ReaderLeftError
 from .command import JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag
 from .formats import as_json, quoted
 from .opening import lock_wait, readable
@@ -18,9 +18,19 @@ from .paths import shown_path
 
 _BRIEF = Flag("brief", "bool", "tell only whether they differ", default=False, short="q")
 _SHOWN_BYTES = 200
+_TROUBLE = 2
 
 
 def _diff(arguments: Arguments, out: Printer) -> int:
+    try:
+        code = _compare(arguments, out)
+        out.flush()
+    except ReaderLeftError:  # nobody knows whether all was compared
+        return _TROUBLE
+    return code
+
+
+def _compare(arguments: Arguments, out: Printer) -> int:
     left, right = arguments.words
     found = 0
     with (
@@ -113,7 +123,11 @@ COMMANDS = (
             "pages are arranged makes no difference. Long values are cut; --json has them whole.",
         ),
         examples=(("boltpy diff -q app.db backup.db", "0 as the exit code if they are the same, else a line, and 1"),),
-        codes=((0, "they are the same"), (1, "they differ"), (2, "an error, or wrong usage")),
-        error_code=2,
+        codes=(
+            (0, "they are the same"),
+            (1, "they differ"),
+            (_TROUBLE, "an error, wrong usage, or a reader who left before the end"),
+        ),
+        error_code=_TROUBLE,
     ),
 )

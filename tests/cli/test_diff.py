@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 
 import boltpy
 from boltpy.difference import BucketDifference, Difference, PairDifference, differences
-from tests.cli.command import printed, run
+from tests.cli.command import COMMAND, ROOT, environment, printed, run
 from tests.cli.databases import build, models, random_database
 from tests.models import BucketModel
 from tests.real.files import REAL_FILES, unpack
@@ -137,6 +139,20 @@ class TestTheCommand:
         assert told.returncode == 2
         assert told.stderr.startswith("Error: ")
         assert len(told.stderr.splitlines()) == 1
+
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    @pytest.mark.parametrize(("reader", "told"), [("| true", ""), (">/dev/full", "No space left on device")])
+    def test_an_output_that_fails_is_2(
+        self, pair: tuple[Path, Path], tmp_path: Path, unbuffered: str, reader: str, told: str
+    ) -> None:
+        left, _, right = reader.partition("|")  # `exec true` has left before Python has started
+        line = f"({shlex.join(COMMAND)} diff {pair[0]} {pair[1]} {left} 2>{tmp_path}/told; echo $? >{tmp_path}/code)"
+        line += f" | exec {right}" if right else ""
+        subprocess.run(
+            ["sh", "-c", line], cwd=ROOT, env=environment(PYTHONUNBUFFERED=unbuffered), timeout=60, check=True
+        )
+        assert (tmp_path / "code").read_text() == "2\n"
+        assert told in (tmp_path / "told").read_text()
 
     def test_it_changes_no_byte(self, pair: tuple[Path, Path]) -> None:
         a, b = pair
