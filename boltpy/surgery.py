@@ -107,6 +107,7 @@ def reverted_meta(file: RawFile) -> Patches:
 
     Raises:
         SurgeryError: No meta is valid.
+        CorruptError: The file ends within the metas.
     """
     valid = {slot: meta for slot, meta in enumerate(_metas(file)) if isinstance(meta, Meta)}
     if not valid:
@@ -121,6 +122,7 @@ def abandoned_freelist(file: RawFile) -> Patches:
 
     Raises:
         SurgeryError: No meta is valid.
+        CorruptError: The file ends within the metas.
     """
     patches: Patches = []
     for slot, meta in enumerate(_metas(file)):
@@ -142,11 +144,12 @@ def updated_meta(file: RawFile, slot: int, changes: Mapping[str, int]) -> tuple[
 
     Returns:
         What to write, nothing if the page is so already; and warnings.
+
+    Raises:
+        CorruptError: The file ends before the page does.
     """
     at = slot * file.page_size
-    page = file.read(at, META_PAGE_BYTES)
-    if len(page) < META_PAGE_BYTES:
-        raise CorruptError(slot, "EOF")
+    page = file.block(slot)[:META_PAGE_BYTES]
     # bbolt's own files have 0 there. Its surgery sets 4, the mark of a meta page, and so does this one.
     meta = stored_meta(page)[1]._replace(flags=4)
     meta = meta._replace(**{UPDATABLE[name]: number for name, number in changes.items()})
@@ -311,6 +314,8 @@ def _elements_of(file: RawFile, pgid: Pgid) -> tuple[PageHeader, bytes]:
 
 
 def _metas(file: RawFile) -> list[Meta | BoltError]:
+    for slot in (0, 1):
+        file.block(slot)  # raises if the file ends within it
     return both_metas(file.read(0, file.page_size + META_PAGE_BYTES), file.page_size)
 
 

@@ -128,6 +128,15 @@ def test_overflow_pages_that_are_not_needed_any_more_are_given_up(source: Path) 
     assert [key for _, key, _ in new.leaf_entries(large)] == [key for key in keys if key != b"big"]
 
 
+@pytest.mark.parametrize("size", [100, 4095, 8191])
+@pytest.mark.parametrize("operation", ["revert-meta-page", "freelist abandon", "meta update"])
+def test_a_file_that_ends_within_its_metas_is_refused(source: Path, operation: str, size: int) -> None:
+    assert RawFile(source).page_size == 4096
+    os.truncate(source, size)
+    flags = ["--fields", "root:5", "--meta-page", "1" if size > 4096 else "0"] if operation == "meta update" else []
+    assert "EOF" in refuse(source, operation, *flags)
+
+
 def test_an_abandoned_freelist_is_rebuilt(source: Path) -> None:
     raw = RawFile(source)
     abandoned = operate(source, "freelist abandon")
