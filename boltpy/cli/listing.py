@@ -56,9 +56,9 @@ def _inspect(arguments: Arguments, out: Printer) -> int:
     with reading(arguments) as tx:
         structure = tx.inspect()
     if arguments.json:
-        out.line(json.dumps(_shape(structure, as_json), ensure_ascii=False, indent=4))
+        out.line(json.dumps(_shape(structure, as_json), ensure_ascii=False, indent=4).encode())
     else:
-        out.line(_as_go_writes(json.dumps(_shape(structure, _text), ensure_ascii=False, indent=4)))
+        out.line(_as_go_writes(json.dumps(_shape(structure, _text), ensure_ascii=False, indent=4)).encode())
     return 0
 
 

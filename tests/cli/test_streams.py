@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import subprocess
@@ -53,6 +54,14 @@ def shell(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
 
 def outcome(result: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
     return result.returncode, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_json_stays_json_whatever_the_encoding(tmp_path: Path, flags: list[str]) -> None:
+    with boltpy.open(tmp_path / "a.db") as db, db.update() as tx:
+        tx.create_bucket("schön".encode())
+    told = run("inspect", tmp_path / "a.db", *flags, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert json.loads(told.stdout)["buckets"][0]["name"] == "schön"
 
 
 def test_what_the_encoding_lacks_is_printed_as_its_code(path: Path) -> None:
