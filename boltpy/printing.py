@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
 
+_COLUMNS = 80
 _INTERRUPT = 2  # the number of SIGINT
 
 
@@ -63,7 +64,7 @@ class Printer:
     @property
     def wants_colours(self) -> bool:
         """Whether it is a terminal that shows colours, and its user wants them."""
-        return self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return obeys_codes(self._stream) and not os.environ.get("NO_COLOR")
 
     @property
     def has_lines(self) -> bool:
@@ -125,6 +126,18 @@ class Printer:
             raise ReaderLeftError from error
         except OSError as error:
             raise OutputError(error.strerror or str(error)) from error
+
+
+def obeys_codes(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal that takes escape codes as what they are."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns(stream: TextIO) -> int:
+    """Return how wide the terminal of a stream is, in characters; 80 if nobody can say."""
+    with suppress(OSError):
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    return _COLUMNS
 
 
 def _write_all(sink: BinaryIO, data: bytes) -> None:

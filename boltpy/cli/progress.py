@@ -6,13 +6,15 @@ import sys
 import time
 from contextlib import suppress
 
+from ..printing import columns, obeys_codes
+
 _SECONDS_BETWEEN = 0.1
 _BAR_COLUMNS = 30
 
 
 def is_shown() -> bool:
-    """Return whether stderr is a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Return whether stderr is a terminal that can take a bar away again."""
+    return obeys_codes(sys.stderr)
 
 
 class Progress:
@@ -60,7 +62,8 @@ class Progress:
         now = time.monotonic()
         if now - self._shown_at >= _SECONDS_BETWEEN:
             self._shown_at = now
-            self._write(f"\r{self._verb}: {self._state()}\x1b[K")
+            line = f"{self._verb}: {self._state()}"
+            self._write(f"\r{line[: columns(self._stream) - 1]}\x1b[K")  # one that wraps would stay
 
     def _state(self) -> str:
         if not self._total:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import termios
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -43,6 +46,23 @@ def test_without_a_total_it_counts() -> None:
     with redirect_stderr(Terminal()) as terminal, Progress("work") as bar:
         bar.at(12345)
     assert terminal.getvalue() == "\rwork: 12,345\x1b[K\r\x1b[K"
+
+
+def test_it_never_wraps() -> None:
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 20))
+    with open(terminal, "w") as stream, redirect_stderr(stream), Progress("work", 2) as bar:
+        bar.at(1)
+        shown = os.read(screen, 1000)
+    os.close(screen)
+    assert shown == f"\rwork: [{'#' * 12}\x1b[K".encode()
+
+
+def test_a_terminal_without_escape_codes_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with redirect_stderr(Terminal()) as terminal, Progress("work", 2) as bar:
+        bar.at(1)
+    assert terminal.getvalue() == ""
 
 
 def test_what_takes_no_time_shows_nothing() -> None:
