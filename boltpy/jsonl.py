@@ -168,13 +168,15 @@ def _parse(members: dict[str, Any]) -> Line:
 
 def _members(line: bytes) -> dict[str, Any]:
     try:
-        members = _DECODER.decode(line.decode())
+        members = _DECODER.decode(line.decode().rstrip("\n"))
     except UnicodeDecodeError:
         raise _Refused("no UTF-8") from None
     except RecursionError:
         raise _Refused("no JSON that an export could have: nested too deeply") from None
-    except ValueError as error:
-        raise _Refused(f"no JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        raise _Refused(f"no JSON: {error.msg} at character {error.pos + 1} of the line") from None
+    except ValueError:  # Python's limit on the digits of a number
+        raise _Refused("a number of too many digits") from None
     if not isinstance(members, dict):
         raise _Refused("a line is a JSON object")
     return members

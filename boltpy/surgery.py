@@ -47,6 +47,7 @@ UPDATABLE = {"pageSize": "page_size", "root": "root", "freelist": "freelist", "p
 """The fields of a meta that may be set, by bbolt's names for them."""
 
 _COPY_BYTES = 1 << 20
+_LONGEST_FILE = 2**63 - 1
 
 
 class SurgeryError(BoltError):
@@ -225,8 +226,11 @@ def copied_page(file: RawFile, source: Pgid, target: Pgid) -> Patches:
 
     Raises:
         CorruptError: There is no such page.
+        SurgeryError: No file can be as long as the copy would be.
     """
     _, data = file.page(source)
+    if target * file.page_size + len(data) > _LONGEST_FILE:
+        raise SurgeryError(f"no file can be so long that it has a page {target}")
     return [(target * file.page_size, _with_id(data, target))]
 
 

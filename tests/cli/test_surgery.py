@@ -137,6 +137,12 @@ def test_a_file_that_ends_within_its_metas_is_refused(source: Path, operation: s
     assert "EOF" in refuse(source, operation, *flags)
 
 
+def test_a_page_where_no_file_reaches_is_refused(source: Path) -> None:
+    last = 2**64 - 1
+    told = refuse(source, "copy-page", "--from-page", 2, "--to-page", last)
+    assert told == f"copy-page command failed: no file can be so long that it has a page {last}"
+
+
 def test_an_abandoned_freelist_is_rebuilt(source: Path) -> None:
     raw = RawFile(source)
     abandoned = operate(source, "freelist abandon")
