@@ -126,7 +126,7 @@ COMMANDS = (
         codes=(
             (0, "they are the same"),
             (1, "they differ"),
-            (_TROUBLE, "an error, wrong usage, or a reader who left before the end"),
+            (_TROUBLE, "an error, wrong usage, or a reader who left"),
         ),
         error_code=_TROUBLE,
     ),
