@@ -36,7 +36,8 @@ def differences(a: Tx, b: Tx) -> Iterator[Difference]:
     """Yield each difference of two transactions, in the order of the paths and keys; nothing where both are the same.
 
     A bucket that one side lacks is told with everything in it. Where a key is a pair on one side and a bucket on the
-    other, both are told. Memory grows with how deep buckets are nested, and with nothing else.
+    other, both are told. Memory grows with how deep buckets are nested, and by a
+    number for each bucket that has pages of its own.
 
     Raises:
         CorruptError: A page breaks the format, or a bucket has the tree of another one.
