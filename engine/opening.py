@@ -18,7 +18,7 @@ EngineFactory = Callable[..., Engine]
 """What `register` takes. It is called with the URL, and with all keywords that `open_engine` was given."""
 
 _MISSING: Final = "etcd:// needs the packages grpcio and protobuf, which come with: pip install '.[etcd]'"
-_SECRETS: Final = re.compile(r"^[^/?#]*@|[?#].*", re.DOTALL)
+_SECRETS: Final = re.compile(r"^[^?#]*@|[?#].*", re.DOTALL)
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _OWN: Final = ("bolt", "etcd")
 _factories: Final[dict[str, EngineFactory]] = {}
@@ -110,7 +110,7 @@ def is_url(place: str | PathLike[str]) -> bool:
 def shown(place: str) -> str:
     """A place as errors and logs may show it: a URL without what could let somebody in."""
     scheme, found, rest = place.partition("://")
-    return f"{scheme}://{_SECRETS.sub('', rest)}" if found else place
+    return f"{scheme}://{_SECRETS.sub('', rest)}" if found and scheme.lower() != "bolt" else place
 
 
 def path_of(place: str) -> str:

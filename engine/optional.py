@@ -53,8 +53,9 @@ class OptionalParts:
         Args:
             kind: Only entities of that class, `engine.Run` for one; `engine.RunRegistryKey` for runs that somebody
                 waits for. None for all.
-            since: The revision after which to begin, the last one that was seen, in place of now. Only an engine that
-                keeps old revisions can do that: etcd, until it compacts them away.
+            since: The revision after which to begin, in place of now. To go on where another watch ended, give one less
+                than the last that it told: of that transaction it may have told a part only. Only an engine that keeps
+                old revisions can do that: etcd, until it compacts them away.
 
         Returns:
             A watch, to be closed or used as a context manager. A listing made after it misses nothing that it does

@@ -81,20 +81,24 @@ def parse_address(url: str, *, password: str | None = None, timeout: float | Non
         parts = urlsplit(url)
     except ValueError:
         raise EngineError(f"that is no URL; one of etcd's has the form {_FORM}") from None
-    if "@" in parts.netloc:
+    if "@" in parts.netloc + parts.path:  # a password may hold a slash
         raise EngineError(
             "an etcd URL holds no user or password before the host: give ?user= and, for the password, "
             f"password_file=, the environment variable {PASSWORD_VARIABLE} or the option password"
         )
     if parts.fragment:
         raise EngineError(f"an etcd URL has the form {_FORM}, without a #")
+    try:
+        prefix = f"{unquote(parts.path, errors='strict').strip('/') or DEFAULT_PREFIX}/".encode()
+    except UnicodeError:
+        raise EngineError("the prefix in the URL is not UTF-8") from None
     options = _options(parts.query)
     user = options.get("user", "")
     if (password is not None or "password_file" in options) and not user:
         raise EngineError("there is a password, but no user: add user=NAME to the URL")
     return Address(
         endpoints=tuple(_endpoint(it) for it in parts.netloc.split(",")),
-        prefix=f"{unquote(parts.path).strip('/') or DEFAULT_PREFIX}/".encode(),
+        prefix=prefix,
         tls=_tls(options),
         user=user,
         password=_password(options, password) if user else "",

@@ -142,13 +142,19 @@ class Channels:
         """From now on ask another server first."""
         self._current = (self._current + 1) % len(self._channels)
 
+    def forgets_login(self, details: str) -> bool:
+        """Whether a refusal says that the login has expired; the next question logs in anew then."""
+        expired = any(text in details for text in _TOKEN_IS_OLD)
+        if expired:
+            self._forget_token()
+        return expired
+
     def refused(self, error: grpc.RpcError, request: Any = None) -> Exception:
         """What to raise for an error of the server's: `Lost`, or an EngineError."""
         code, details = error.code(), str(error.details() or "")
         if code in _SILENT or (code is _Code.RESOURCE_EXHAUSTED and "too many requests" in details):
             return Lost(_plain(details) or code.name)
-        if any(text in details for text in _TOKEN_IS_OLD):
-            self._forget_token()
+        if self.forgets_login(details):
             return Lost("the login has expired")
         text = f"{self.address}: {_plain(details) or code.name}"
         if code is _Code.OUT_OF_RANGE and "compacted" in details:

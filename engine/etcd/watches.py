@@ -108,7 +108,8 @@ class _Feeder(threading.Thread):
         try:
             for answer in call:
                 self._heard = time.monotonic()
-                self._lost_since = None
+                if not answer.canceled:
+                    self._lost_since = None
                 self._take(answer)
             raise Lost("the server has ended the watch")
         except grpc.RpcError as error:
@@ -140,6 +141,7 @@ class _Feeder(threading.Thread):
         if answer.canceled:
             if "permission denied" in answer.cancel_reason:
                 raise EngineError(f"{self._channels.address}: {answer.cancel_reason}")
+            self._channels.forgets_login(answer.cancel_reason)
             raise Lost(answer.cancel_reason or "the server has ended the watch")
         for event in answer.events:
             self._watch.tell(self._change(event))

@@ -13,6 +13,7 @@ import pytest
 import boltpy
 import engine
 from engine import EngineError
+from engine.opening import shown
 
 from .conformance.memory import MemoryEngine
 from .gofer_files import SMALL, dump
@@ -175,3 +176,17 @@ class TestRegistering:
             ):
                 with pytest.raises(EngineError, match="keeps no event log"):
                     ask()
+
+
+@pytest.mark.parametrize(
+    ("place", "as_shown"),
+    [
+        ("etcd://host:1,other/prefix?user=u&password=SECRET", "etcd://host:1,other/prefix"),
+        ("etcd://user:SECRET@host/x", "etcd://host/x"),
+        ("etcd://user:SEC/RET@host/x#y", "etcd://host/x"),
+        ("bolt:///a/b@c.db", "bolt:///a/b@c.db"),
+        ("b@c.db", "b@c.db"),
+    ],
+)
+def test_a_place_is_shown_without_its_secrets(place: str, as_shown: str) -> None:
+    assert shown(place) == as_shown

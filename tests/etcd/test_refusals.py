@@ -130,6 +130,7 @@ class TestUsers:
             engine.open_engine(f"etcd://{server.endpoint}/theirs?user=gofer", password="SECRET")
         monkeypatch.setenv(PASSWORD_VARIABLE, "SECRET")
         with engine.open_engine(url) as storage, storage.watch() as watch:
+            before = watch.revision
             storage.add_namespace(Namespace(id="a"))
             assert "SECRET" not in repr(storage)
             # The server forgets who we are: restarted, or after a while.
@@ -137,6 +138,9 @@ class TestUsers:
             storage.add_namespace(Namespace(id="b"))
             assert [it.id for it in storage.get_all_namespaces()] == ["a", "b"]
             assert [change.key["id"] for change in (watch.take(60), watch.take(60)) if change] == ["a", "b"]
+            storage._channels._token = "forged.2"  # type: ignore[attr-defined]
+            with storage.watch(since=before) as anew:  # the first that hears of it
+                assert [change.key["id"] for change in (anew.take(60), anew.take(60)) if change] == ["a", "b"]
 
 
 class TestTls:
