@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar, cast, overload
 
@@ -19,6 +19,7 @@ from .tree import Pair
 T = TypeVar("T")
 
 _A_BUCKET = "a nested bucket; reach it with bucket()"
+_RUN_FROM = 64  # pairs of a put_many: for fewer a dict costs less
 _hot_get = hot.get
 _DELETED, _ERASED = Mark.DELETED, Mark.ERASED
 
@@ -60,7 +61,7 @@ class Bucket(NestingBucket):
         """
         if type(key) is not bytes:
             key = bytes_of(key)
-        if self._changes:
+        if self._pending:
             value = self._changes.get(key)
             if value is not None:
                 return default if isinstance(value, Mark) else value
@@ -104,7 +105,7 @@ class Bucket(NestingBucket):
             for i, value in enumerate(found):
                 if value is None:
                     found[i] = self.get(wanted[i])
-        if self._changes:
+        if self._pending:
             for i, change in enumerate(map(self._changes.get, wanted)):
                 if change is not None:
                     found[i] = None if isinstance(change, Mark) else change
@@ -155,6 +156,8 @@ class Bucket(NestingBucket):
         self._tx._require_writable()
         if not isinstance(pairs, Mapping | list | tuple):
             pairs = list(pairs)
+        if len(pairs) >= _RUN_FROM and self._put_run(pairs):
+            return
         try:
             new = dict(cast("Iterable[tuple[bytes, bytes]]", pairs))
         except (TypeError, ValueError):  # a bytearray is no key of a dict
@@ -174,6 +177,24 @@ class Bucket(NestingBucket):
         self._is_about_to_set_many(new)
         self._changes.update(new)
         self._edits += 1
+
+    def _put_run(self, pairs: Mapping[Any, Any] | Sequence[Any]) -> bool:
+        """Take pairs as a run, if nothing about them or this bucket needs a closer look."""
+        if self._pending or self._order is not None:
+            return False
+        self._learn_from(len(pairs))
+        if not self._plain:
+            return False
+        try:
+            keys, values = _sides(pairs)
+        except (TypeError, ValueError):
+            return False
+        run = hot.plain_puts(keys, values)
+        if run is None:
+            return False
+        self._take_run(run)
+        self._edits += 1
+        return True
 
     def delete(self, key: ReadableBuffer) -> None:
         """Delete the pair with this key; a missing one is no error.
@@ -231,7 +252,7 @@ class Bucket(NestingBucket):
 
     def __contains__(self, key: ReadableBuffer) -> bool:
         key = bytes_of(key)
-        if self._changes:
+        if self._pending:
             value = self._changes.get(key)
             if value is not None:
                 return isinstance(value, bytes)
@@ -292,6 +313,12 @@ class Bucket(NestingBucket):
         self._require_open()
         self._tx._stats.cursor_count += 1
         return Cursor(self)
+
+
+def _sides(pairs: Mapping[Any, Any] | Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    if isinstance(pairs, Mapping):
+        return list(pairs), list(pairs.values())
+    return [key for key, _ in pairs], [value for _, value in pairs]
 
 
 def _split(item: Any) -> tuple[bytes, Any]:

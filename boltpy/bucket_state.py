@@ -31,6 +31,7 @@ _FIRST_SCAN_PUTS = 32
 _SCANNED_ITEMS_PER_PUT = 32
 # Read-only, because all handles of read transactions and of ended ones share it.
 _NO_CHANGES = cast(Changes, MappingProxyType({}))
+_FOLDED = cast(Changes, MappingProxyType({b"": b""}))
 
 
 class BucketTx(Protocol):
@@ -62,7 +63,6 @@ class BucketState:
 
     __slots__ = (
         "_asked",
-        "_changes",
         "_children",
         "_edits",
         "_fast",
@@ -72,8 +72,10 @@ class BucketState:
         "_marked",
         "_order",
         "_path",
+        "_pending",
         "_plain",
         "_retyped",
+        "_run",
         "_scanned_to",
         "_snapshot",
         "_sequence",
@@ -96,13 +98,14 @@ class BucketState:
         self.writable = tx.writable
         self._fill_percent = DEFAULT_FILL_PERCENT
         self._edits = 0
-        self._changes = _NO_CHANGES
+        self._pending = _NO_CHANGES  # true if there are changes; look at them as _changes
+        self._run: hot.Changes | None = None  # they are these puts, and not unfolded yet
         # The dict that plain puts go to directly; None where a put needs a closer look.
         self._fast: dict[bytes, bytes | Mark] | None = None
         if tx.writable:
             if len(path) > MAX_NESTING:
                 raise BucketError(f"a bucket is nested deeper than {MAX_NESTING} levels, too deep to be changed")
-            self._changes = {}
+            self._pending = {}
             self._children: dict[bytes, BucketState] = {}
             self._retyped: set[bytes] = set()  # committed nested buckets that were deleted or moved away
             self._order: KeyOrder | None = None
@@ -116,6 +119,21 @@ class BucketState:
             self._walks = 0
             self._asked = 0
             self._choose_fast()
+
+    @property
+    def _changes(self) -> Changes:
+        """The uncommitted changes. Puts that came as one run are unfolded by the first look at one of them."""
+        if self._run is not None:
+            self._pending = cast(Changes, hot.unfold(self._run))
+            self._run = None
+            self._choose_fast()
+        return self._pending
+
+    def _take_run(self, puts: hot.Changes) -> None:
+        """Have these puts as the only changes. Until somebody looks at one of them they need no dict."""
+        self._run = puts
+        self._pending = _FOLDED
+        self._fast = None
 
     @property
     def _ref(self) -> BucketRef:
@@ -141,8 +159,8 @@ class BucketState:
 
     def _choose_fast(self) -> None:
         told = self._marked and self._order is not None  # the order must hear of keys that come back
-        open_for_puts = self._plain and not self._walks and not told and self._changes is not _NO_CHANGES
-        self._fast = self._changes if open_for_puts else None
+        open_for_puts = self._plain and not self._walks and not told and self._run is None
+        self._fast = self._pending if open_for_puts and self._pending is not _NO_CHANGES else None
 
     def _key_order(self) -> KeyOrder:
         if self._order is None:
@@ -234,6 +252,7 @@ class BucketState:
         for child in self._children.values():
             child._close()
         self._children = {}
-        self._changes = _NO_CHANGES
+        self._pending = _NO_CHANGES
+        self._run = None
         self._fast = None
         self._order = None

@@ -37,10 +37,12 @@ class Walked(Protocol):
 
     @property
     def _tx(self) -> Ending: ...
+    @property
+    def _changes(self) -> Changes: ...
 
     _tree: hot.Tree
     _map: mmap
-    _changes: Changes
+    _pending: Changes
     _hidden: tuple[dict[bytes, bytes], dict[bytes, bytes]]
 
     def _key_order(self) -> KeyOrder:
@@ -142,7 +144,7 @@ class Steps:
     def beside(self, key: bytes | None, *, inclusive: bool, reverse: bool) -> Pair | None:
         """Return the first item from `key` on (None: from the end) in one direction, as the transaction sees it."""
         bucket = self._bucket
-        if not bucket._changes:
+        if not bucket._pending:
             if not bucket._tx._open:
                 bucket._require_open()
             return self._committed(key, inclusive, reverse)
@@ -219,7 +221,7 @@ class Cursor(Generic[BucketT]):
     def next(self) -> Pair | None:
         """Move to the next item and return it. At the last one, return None and stay there."""
         bucket = self._bucket
-        if not bucket._changes and bucket._tx._open:
+        if not bucket._pending and bucket._tx._open:
             for item in self._ahead:
                 self._key = item[0]
                 return item
@@ -228,7 +230,7 @@ class Cursor(Generic[BucketT]):
     def prev(self) -> Pair | None:
         """Move to the item before and return it. At the first one, return None and stay there."""
         bucket = self._bucket
-        if not bucket._changes and bucket._tx._open:
+        if not bucket._pending and bucket._tx._open:
             for item in self._back:
                 self._key = item[0]
                 return item
@@ -251,7 +253,7 @@ class Cursor(Generic[BucketT]):
 
     def _arrive(self, key: bytes | None, reverse: bool) -> Pair | None:
         bucket = self._bucket
-        if not bucket._changes and bucket._tx._open:
+        if not bucket._pending and bucket._tx._open:
             return self._arrive_in_the_file(key, reverse)
         item = self._steps.beside(key, inclusive=True, reverse=reverse)
         self._past_end = item is None
@@ -283,7 +285,7 @@ class Cursor(Generic[BucketT]):
         self._ahead = self._back = _NOTHING
         if item is not None:
             self._key = item[0]
-            if not self._bucket._changes:  # else others may come in between
+            if not self._bucket._pending:  # else others may come in between
                 coming = self._steps.coming()
                 self._ahead, self._back = (_NOTHING, coming) if reverse else (coming, _NOTHING)
         return item

@@ -64,7 +64,7 @@ def walk(
 
 def pair_count(bucket: Iterated) -> int:
     """Return how many pairs there are, nested buckets left out. No value is made, unless there are changes."""
-    if bucket._changes:
+    if bucket._pending:
         return sum(value is not None for _, value in walk(bucket, (None, None), False, iter))
     total, key, how, done = 0, None, 0, False
     while not done:

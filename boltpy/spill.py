@@ -46,8 +46,7 @@ def spill(root: BucketState, merger: hot.Merger) -> bytes | None:
     if gathered.add(root) < 0:
         return None
     specs = gathered.specs
-    counts = [spec.change_count for spec in specs]
-    changes = hot.sorted_changes(gathered.keys, gathered.values, gathered.bits, counts)
+    changes = gathered.changes()
     overrides: dict[Pgid, bytes] = {}
     source = root._snapshot.source
     for i, bucket in enumerate(gathered.buckets):
@@ -93,10 +92,21 @@ class _Gathered:
         self.keys: list[bytes] = []
         self.values: list[bytes] = []
         self.bits = bytearray()
+        self.runs: list[hot.Changes] = []  # all changes of a bucket each, at
+        self.places_of_runs: list[int] = []  # these places
+
+    def changes(self) -> hot.Changes:
+        """Return all changes, those of each bucket in key order, and have the specs say where they are."""
+        counts = [spec.change_count for spec in self.specs]
+        first = len(self.keys)
+        for place, run in zip(self.places_of_runs, self.runs, strict=True):
+            self.specs[place] = self.specs[place]._replace(first=first, change_count=len(run))
+            first += len(run)
+        return hot.sorted_changes(self.keys, self.values, self.bits, counts, self.runs)
 
     def add(self, bucket: BucketState) -> int:
         """Add a bucket and those below it; return its place, or -1 if nothing changed in it."""
-        children, changes, keys = bucket._children, bucket._changes, self.keys
+        children, changes, keys = bucket._children, bucket._pending, self.keys
         nested: dict[bytes, bytes] = {}
         for name in sorted(children) if len(children) > 1 else children:
             place = self.add(children[name])
@@ -105,10 +115,14 @@ class _Gathered:
         if not changes and not nested and not bucket._touched:
             return -1
         first = len(keys)
-        keys += changes
-        if bucket._marked:
+        if bucket._run is not None:  # and nothing nested: that would have unfolded it
+            self.runs.append(bucket._run)
+            self.places_of_runs.append(len(self.specs))
+        elif bucket._marked:
+            keys += changes
             self._add_marked(bucket, nested)
         elif changes:
+            keys += changes
             self.values += changes.values()  # type: ignore[arg-type]  # no marks: all are bytes
             self.bits += bytes(len(changes))
         if nested:

@@ -42,7 +42,7 @@ __all__ = [
     "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_LIMIT", "Allocator",
     "BucketChanges", "Changes", "Found", "Map", "Merger", "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach",
     "detach", "find", "find_run", "fnv1a", "get", "get_many", "join_leaves", "mark_pages", "marked", "merge_ids",
-    "nested", "new_merger", "places", "scan", "sorted_changes", "source", "store_ids", "tree",
+    "nested", "new_merger", "places", "plain_puts", "scan", "sorted_changes", "source", "store_ids", "tree", "unfold",
 ]  # fmt: skip
 
 
@@ -84,7 +84,10 @@ find_run: Callable[[array[int], int], int] = _ids.find_run
 merge_ids: Callable[[array[int], array[int]], array[int]] = _ids.merge_ids
 store_ids: Callable[[array[int], array[int]], bytes | bytearray] = _ids.store_ids
 join_leaves: Callable[[Source, Sequence[Pgid]], bytes] = (_native or pure_node).join_leaves
-sorted_changes: Callable[[Sequence[bytes], Sequence[bytes], bytes | bytearray, Sequence[int]], Changes] = (
-    _native or pure_changes
-).sorted_changes
+_changes: ModuleType = _native or pure_changes
+sorted_changes: Callable[[list[bytes], list[bytes], bytes | bytearray, Sequence[int], Sequence[Changes]], Changes] = (
+    _changes.sorted_changes
+)
+plain_puts: Callable[[list[bytes], list[bytes]], Changes | None] = _changes.plain_puts
+unfold: Callable[[Changes], dict[bytes, bytes]] = _changes.unfold
 new_merger: Callable[[int], Merger] = _write.Merger

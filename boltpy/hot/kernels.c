@@ -52,6 +52,35 @@ static uint64_t load64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return 
 static void store32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
 static void store64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
 
+typedef struct {            /* what is left of packed bytes: see packing.py */
+    const uint8_t *at;
+    uint64_t left;
+} parcel;
+
+/* Go into a list of n; 0, or -1 if there is none. */
+static int open_list(parcel *p, uint64_t n)
+{
+    if (p->left < 5 || p->at[0] != '[' || load32(p->at + 1) != n)
+        return -1;
+    p->at += 5;
+    p->left -= 5;
+    return 0;
+}
+
+/* The next bytes of a list; NULL if something else comes. */
+static const uint8_t *next_bytes(parcel *p, uint32_t *len)
+{
+    if (p->left < 5 || p->at[0] != 's')
+        return NULL;
+    *len = load32(p->at + 1);
+    if (*len > p->left - 5)
+        return NULL;
+    const uint8_t *found = p->at + 5;
+    p->at = found + *len;
+    p->left -= 5 + (uint64_t)*len;
+    return found;
+}
+
 static int fail(bp_error *err, uint32_t code, uint64_t pgid, uint64_t info)
 {
     err->code = code;
@@ -405,24 +434,21 @@ static void get_together(const bp_tree *t, probe *s, uint32_t n, int64_t *out)
     }
 }
 
-int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
-                int64_t *out, bp_together *sum)
+int bp_get_many(const bp_tree *t, const uint8_t *packed, uint64_t len, uint64_t n, int64_t *out, bp_together *sum)
 {
     enum { TOGETHER = 32 };
     probe s[TOGETHER];
-    uint64_t at = 0;
+    parcel p = {packed, len};
     sum->size = -1;
     sum->same = 1;
     sum->found = 0;
+    if (open_list(&p, n))
+        return -1;
     for (uint64_t i = 0; i < n;) {
         uint32_t m = 0;
-        for (; m < TOGETHER && i + m < n; m++) {
-            if (klens[i + m] > keys_len - at)
+        for (; m < TOGETHER && i + m < n; m++)
+            if (!(s[m].key = next_bytes(&p, &s[m].klen)))
                 return -1;
-            s[m].key = keys + at;
-            s[m].klen = klens[i + m];
-            at += klens[i + m];
-        }
         get_together(t, s, m, out + i);
         for (uint64_t j = i; j < i + m; j++) {
             if (out[j] < 0)
@@ -433,7 +459,7 @@ int bp_get_many(const bp_tree *t, const uint8_t *keys, uint64_t keys_len, const 
         }
         i += m;
     }
-    return at == keys_len ? 0 : -1;
+    return p.left ? -1 : 0;
 }
 
 int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size)
@@ -694,23 +720,28 @@ int bp_store_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb,
 
 /* ---- changes ---------------------------------------------------------------------------------------------- */
 
-/* Items of what lies in blobs; 0, or -1 if the lengths do not fit the blobs. */
-static int make_items(bp_item *items, uint64_t n, const uint8_t *keys, uint64_t keys_len, const uint8_t *klens,
-                      const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens, const uint8_t *bits)
+/* Items of packed keys and values; 0, or -1 if something else is packed there. */
+static int make_items(bp_item *items, uint64_t n, parcel p, const uint8_t *bits)
 {
+    uint32_t len;
+    if (open_list(&p, 2) || open_list(&p, n))
+        return -1;
     for (uint64_t i = 0; i < n; i++) {
-        uint32_t klen = load32(klens + 4 * i), vlen = load32(vlens + 4 * i);
-        if (klen > keys_len || vlen > vals_len)
+        const uint8_t *key = next_bytes(&p, &len);
+        if (!key)
             return -1;
-        items[i] = (bp_item){
-            keys, (uint64_t)(uintptr_t)vals, klen, vlen, bits[i] & CHANGE_BITS, 0
-        };
-        keys += klen;
-        keys_len -= klen;
-        vals += vlen;
-        vals_len -= vlen;
+        items[i] = (bp_item){key, 0, len, 0, bits[i] & CHANGE_BITS, 0};
     }
-    return keys_len || vals_len ? -1 : 0;
+    if (open_list(&p, n))
+        return -1;
+    for (uint64_t i = 0; i < n; i++) {
+        const uint8_t *value = next_bytes(&p, &len);
+        if (!value)
+            return -1;
+        items[i].val = (uint64_t)(uintptr_t)value;
+        items[i].vlen = len;
+    }
+    return p.left ? -1 : 0;
 }
 
 static uint64_t prefix_at(const bp_item *it, uint64_t skip)
@@ -804,13 +835,12 @@ static void sort_items(const bp_item *items, bp_item *out, bp_rank *a, bp_rank *
         out[i] = items[a[i].index];
 }
 
-int bp_changes(bp_item *items, uint64_t n, const uint32_t *counts, uint64_t buckets, const uint8_t *keys,
-               uint64_t keys_len, const uint8_t *klens, const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens,
-               const uint8_t *bits)
+int bp_changes(bp_item *items, bp_item *scratch, uint64_t n, const uint32_t *counts, uint64_t buckets,
+               const uint8_t *packed, uint64_t len, const uint8_t *bits)
 {
-    bp_item *unsorted = items + n;
-    bp_rank *ranks = (bp_rank *)(items + 2 * n);
-    if (make_items(unsorted, n, keys, keys_len, klens, vals, vals_len, vlens, bits))
+    bp_item *unsorted = scratch;
+    bp_rank *ranks = (bp_rank *)(scratch + n);
+    if (make_items(unsorted, n, (parcel){packed, len}, bits))
         return -1;
     for (uint64_t i = 0; i < buckets; i++) {
         uint64_t own = counts[i];
@@ -822,6 +852,18 @@ int bp_changes(bp_item *items, uint64_t n, const uint32_t *counts, uint64_t buck
         n -= own;
     }
     return n ? -1 : 0;
+}
+
+int bp_are_sound(const bp_item *items, uint64_t n, uint64_t max_key, uint64_t max_value)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        const bp_item *it = &items[i];
+        if (!it->klen || it->klen > max_key || it->vlen > max_value)
+            return 0;
+        if (i && !compare(it[-1].key, it[-1].klen, it->key, it->klen))
+            return 0;
+    }
+    return 1;
 }
 
 /* ---- merging: from changes to sizes ----------------------------------------------------------------------- */

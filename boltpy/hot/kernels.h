@@ -169,9 +169,8 @@ int64_t bp_get(const bp_tree *tree, const uint8_t *key, uint64_t klen);
 int bp_find(const bp_tree *tree, const uint8_t *key, uint64_t klen, bp_found *out);
 /* The tree of the nested bucket of this name: 1 it is there, 0 it is not, -1 something is wrong on the way */
 int bp_nested(const bp_tree *tree, const uint8_t *name, uint64_t len, bp_tree *out);
-/* out[i] as bp_get; 0, or -1 if the lengths do not fit the blob */
-int bp_get_many(const bp_tree *tree, const uint8_t *keys, uint64_t keys_len, const uint32_t *klens, uint64_t n,
-                int64_t *out, bp_together *sum);
+/* out[i] as bp_get for n packed keys (see packing.py); 0, or -1 if something else is packed there */
+int bp_get_many(const bp_tree *tree, const uint8_t *packed, uint64_t len, uint64_t n, int64_t *out, bp_together *sum);
 /* Copy values of one size, told by bp_get_many, behind each other; 0, or -1 if one has another size or is not there. */
 int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size);
 /* Runs of items from key on (NULL: from the end that `how` says) up to bound. The number of runs, or -1. */
@@ -190,12 +189,12 @@ int bp_merge_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb,
 /* The same, as 8 little-endian bytes each, the lowest first */
 int bp_store_ids(const uint64_t *a, uint64_t na, const uint64_t *b, uint64_t nb, uint8_t *out);
 
-/* The changes that lie in blobs, those of each bucket sorted by key, into items[0 .. n); there must be room for 3 n,
- * the rest is scratch. counts has the number for each bucket. Counts and lengths are u32 numbers, bits are bytes.
- * 0, or -1 if the numbers do not add up. */
-int bp_changes(bp_item *items, uint64_t n, const uint32_t *counts, uint64_t buckets, const uint8_t *keys,
-               uint64_t keys_len, const uint8_t *klens, const uint8_t *vals, uint64_t vals_len, const uint8_t *vlens,
-               const uint8_t *bits);
+/* n packed keys and n packed values, with their bits, as items, those of each bucket sorted by key. counts has their
+ * number for each bucket. There must be room for 2 n items of scratch. 0, or -1 if something else is packed there. */
+int bp_changes(bp_item *items, bp_item *scratch, uint64_t n, const uint32_t *counts, uint64_t buckets,
+               const uint8_t *packed, uint64_t len, const uint8_t *bits);
+/* Whether sorted items are puts of one bucket that need no closer look: no key twice, all sizes within the limits. */
+int bp_are_sound(const bp_item *items, uint64_t n, uint64_t max_key, uint64_t max_value);
 
 /* Begin a walk over a bucket's tree (root 0: the inline image, or nothing if inline_len is 0). 0 or BP_CORRUPT. */
 int bp_start(bp_merge *m, const bp_source *src, const bp_bucket *b);

@@ -12,9 +12,10 @@ from struct import Struct
 from typing import Any, Final, cast
 
 from ..errors import IncompatibleValueError, InvariantError
-from ..format import Pgid
+from ..format import MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid
 from ._kernels import ffi, lib
-from .native_read import error, lengths, not_cleared
+from .native_read import error, not_cleared
+from .packing import pack, unpack
 from .pure_changes import BucketChanges
 from .pure_node import node_too_large
 from .pure_write import Allocator, Outcome, WeakLeaf, Write
@@ -33,6 +34,7 @@ _VALUE_BYTES: Final = 16 * 1024
 _SPAN = Struct("<QQ")
 _WEAK = Struct("<QQII")
 _WRITE = Struct("<QQQ")
+_ITEM_SIZE: Final = ffi.sizeof("bp_item")
 
 if ffi.sizeof("bp_weak_leaf") != _WEAK.size:
     raise ImportError("the C kernels do not fit this platform")
@@ -53,30 +55,32 @@ def join_leaves(source: Source, pgids: Sequence[Pgid]) -> bytes:
 
 
 class Changes:
-    """The changes of buckets, those of each in key order, as C reads them. Keeps alive what the items point to."""
+    """The changes of buckets, those of each in key order, as C reads them; behind them those of `runs`."""
 
     def __init__(
-        self, keys: Sequence[bytes], values: Sequence[bytes], bits: bytes | bytearray, counts: Sequence[int]
+        self,
+        keys: list[bytes],
+        values: list[bytes],
+        bits: bytes | bytearray,
+        counts: Sequence[int],
+        runs: Sequence[Changes] = (),
     ) -> None:
         n = len(keys)
-        # C keeps the addresses of what is in these two.
-        self._keep = key_blob, value_blob = b"".join(keys), b"".join(values)
-        self.items = not_cleared("bp_item[]", 3 * n)
-        sizes = lengths(keys).tobytes(), lengths(values).tobytes()
-        if len(bits) != n or lib.bp_changes(
-            self.items,
-            n,
-            ffi.from_buffer("uint32_t[]", array("I", counts)),
-            len(counts),
-            key_blob,
-            len(key_blob),
-            sizes[0],
-            value_blob,
-            len(value_blob),
-            sizes[1],
-            ffi.from_buffer("uint8_t[]", bits),
-        ):
-            raise InvariantError("the numbers of the changes do not add up")
+        self._count = n + sum(map(len, runs)) if runs else n
+        self.packed = packed = pack([keys, values])
+        self._keep = [run.packed for run in runs]  # the items have addresses of what is in there
+        self.items = items = not_cleared("bp_item[]", self._count)
+        scratch = not_cleared("bp_item[]", 2 * n)
+        places = ffi.from_buffer("uint32_t[]", array("I", counts))
+        marks = ffi.from_buffer("uint8_t[]", bits)
+        if len(bits) != n or lib.bp_changes(items, scratch, n, places, len(counts), packed, len(packed), marks):
+            raise ValueError("the changes are not of bytes, or their numbers do not add up")
+        for run in runs:
+            ffi.memmove(items + n, run.items, len(run) * _ITEM_SIZE)
+            n += len(run)
+
+    def __len__(self) -> int:
+        return self._count
 
     def key(self, i: int) -> bytes:
         """Return the key of change i."""
@@ -84,7 +88,29 @@ class Changes:
         return bytes(ffi.buffer(item.key, item.klen))
 
 
-sorted_changes = Changes
+def sorted_changes(
+    keys: list[bytes],
+    values: list[bytes],
+    bits: bytes | bytearray,
+    counts: Sequence[int],
+    runs: Sequence[Changes] = (),
+) -> Changes:
+    try:
+        return Changes(keys, values, bits, counts, runs)
+    except ValueError as fault:
+        raise InvariantError(str(fault)) from None
+
+
+def plain_puts(keys: list[bytes], values: list[bytes]) -> Changes | None:
+    try:
+        changes = Changes(keys, values, bytes(len(keys)), [len(keys)])
+    except ValueError:
+        return None
+    return changes if lib.bp_are_sound(changes.items, len(changes), MAX_KEY_SIZE, MAX_VALUE_SIZE) else None
+
+
+def unfold(puts: Changes) -> dict[bytes, bytes]:
+    return dict(zip(*unpack(puts.packed), strict=True))
 
 
 class Merger:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from itertools import chain
 from struct import Struct, iter_unpack
 from typing import Any, Final, cast
@@ -12,6 +11,7 @@ from ..errors import CorruptError, InvariantError
 from ..format import Pgid
 from . import pure_ids
 from ._kernels import ffi, lib
+from .packing import pack
 from .pure_read import ASK_FIND, Found, Run, values_at
 from .raw_page import Map, Source, Tree, bucket_ref, corrupt
 
@@ -72,12 +72,11 @@ def nested(tree: Tree, name: bytes) -> Tree | None:
 
 
 def _get_each(tree: Tree, keys: list[bytes]) -> tuple[Any, Any]:
-    n = len(keys)
-    blob = b"".join(keys)
+    n, packed = len(keys), pack(keys)
     out = not_cleared("int64_t[]", n)
     sum_ = ffi.new("bp_together *")
-    if lib.bp_get_many(tree, blob, len(blob), ffi.from_buffer("uint32_t[]", lengths(keys)), n, out, sum_):
-        raise InvariantError("the lengths of the keys do not add up")
+    if lib.bp_get_many(tree, packed, len(packed), n, out, sum_):
+        raise ValueError("a key is not bytes-like")
     return out, sum_
 
 
@@ -186,8 +185,3 @@ def store_ids(a: array[int], b: array[int]) -> bytes | bytearray:
 
 def _ids(ids: array[int]) -> tuple[Any, int]:
     return ffi.from_buffer("uint64_t[]", ids), len(ids)
-
-
-def lengths(items: Sequence[bytes]) -> array[int]:
-    """Return the length of each item, as C reads them."""
-    return array("I", list(map(len, items)))

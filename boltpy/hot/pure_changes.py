@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from ..format import Pgid
+from ..format import MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid
 from .raw_page import Source, Tree
 
 # Marks of a change. A plain put has none.
@@ -58,14 +58,43 @@ Changes = list[Change]
 
 
 def sorted_changes(
-    keys: Sequence[bytes], values: Sequence[bytes], bits: bytes | bytearray, counts: Sequence[int]
+    keys: list[bytes],
+    values: list[bytes],
+    bits: bytes | bytearray,
+    counts: Sequence[int],
+    runs: Sequence[Changes] = (),
 ) -> Changes:
-    """Return the changes of buckets, those of each in key order. `counts` has their number for each bucket."""
+    """Return the changes of buckets, those of each in key order. `counts` has their number for each bucket.
+
+    Those of `runs`, which plain_puts() made, come behind them, in turn.
+    """
     given = map(Change, keys, values, bits)
     found: Changes = []
     for count in counts:
         found += sorted(islice(given, count))
+    for run in runs:
+        found += run
     return found
+
+
+def plain_puts(keys: list[bytes], values: list[bytes]) -> Changes | None:
+    """Return puts in key order; None if they need a closer look.
+
+    That is: something is not bytes-like, a size is beyond its limits, or a key is there twice.
+    """
+    try:
+        found = [
+            Change(bytes(memoryview(key)), bytes(memoryview(value)), 0) for key, value in zip(keys, values, strict=True)
+        ]
+    except TypeError:
+        return None
+    sizes_fit = all(0 < len(put.key) <= MAX_KEY_SIZE and len(put.value) <= MAX_VALUE_SIZE for put in found)
+    return sorted(found) if sizes_fit and len({put.key for put in found}) == len(found) else None
+
+
+def unfold(puts: Changes) -> dict[bytes, bytes]:
+    """Return keys and values of what plain_puts() returned."""
+    return {put.key: put.value for put in puts}
 
 
 def with_values(changes: Changes, values: list[bytes | None]) -> Changes:

@@ -20,7 +20,7 @@ FLOORS = {
     "boltpy": (
         "errors format checksum stats changes known_plain ownership version hot/build",
         "storage batch open_txs salvage/pages salvage/__init__ jsonl hot/raw_page snapshot/fingerprints",
-        "options hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read files",
+        "options hot/packing hot/pure_changes hot/pure_ids hot/pure_node hot/pure_read files",
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
