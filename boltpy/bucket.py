@@ -11,10 +11,9 @@ from .changes import Mark
 from .cursor import Cursor, bytes_of, size_of
 from .errors import IncompatibleValueError, KeyRequiredError, KeyTooLargeError, ValueTooLargeError
 from .format import BUCKET_ENTRY, MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid, ReadableBuffer
-from .hot import SIZE_LIMIT
+from .hot import SIZE_LIMIT, Pair
 from .nesting import NestingBucket
 from .ranges import make_range, walk
-from .tree import Pair
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from . import hot
 from .changes import Changes, KeyOrder
 from .errors import KeyRequiredError
 from .format import ReadableBuffer
-from .tree import FIRST_BATCH, Pair, all_pairs, has_large, pairs_when_due
+from .hot import Pair
+from .tree import FIRST_BATCH
 
 _key_of = itemgetter(0)
-_LARGEST_WINDOW = 1024
 _NOTHING: Iterator[Pair] = iter(())
 _REVERSE, _EXCLUSIVE = hot.SCAN_REVERSE, hot.SCAN_EXCLUSIVE
 
@@ -83,18 +83,15 @@ class Steps:
             how |= _REVERSE
         bucket = self._bucket
         try:
-            runs, _, self._done = hot.scan(bucket._tree, bucket._map, anchor, None, how, self._size)
+            pairs, _, self._done = hot.scan_pairs(bucket._tree, bucket._map, anchor, None, how, self._size)
         except Exception:
             self._window, self._done = [], False
             bucket._require_open()
             raise
-        if len(runs) > 1 and has_large(runs):
-            runs, self._done = runs[:1], False
-        self._window = all_pairs(bucket._map, runs, self._reverse)
+        self._window = list(pairs)
         self._at = 0
         self._anchor = anchor
-        if self._size < _LARGEST_WINDOW:
-            self._size *= 4
+        self._size = min(self._size * 4, hot.LARGEST_SCAN)
 
     def _committed(self, key: bytes | None, inclusive: bool, reverse: bool) -> Pair | None:
         """Return the first committed item from `key` on in one direction."""
@@ -263,11 +260,10 @@ class Cursor(Generic[BucketT]):
     def _arrive_in_the_file(self, key: bytes | None, reverse: bool) -> Pair | None:
         bucket = self._bucket
         try:
-            runs, _, _ = hot.scan(bucket._tree, bucket._map, key, None, _REVERSE if reverse else 0, FIRST_BATCH)
+            coming, _, _ = hot.scan_pairs(bucket._tree, bucket._map, key, None, _REVERSE if reverse else 0, FIRST_BATCH)
         except Exception:
             bucket._require_open()
             raise
-        coming = pairs_when_due(bucket._map, runs, reverse)
         self._ahead, self._back = (_NOTHING, coming) if reverse else (coming, _NOTHING)
         for item in coming:
             self._key, self._past_end = item[0], False

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from .bucket import Bucket
 from .format import Pgid
+from .hot import Pair
 from .known_plain import Path
-from .tree import Pair
 from .tx import Tx
 
 

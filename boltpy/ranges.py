@@ -9,10 +9,8 @@ from typing import Any, Protocol
 from . import hot
 from .cursor import Steps, Walked, bytes_of
 from .format import BUCKET_ENTRY, ReadableBuffer
-from .tree import FIRST_BATCH, LARGEST_BATCH, UNPACK_FROM, Pair, all_pairs, has_large, one_by_one, pairs_of
-
-# Runs of few items are made pairs so many at a time.
-_SHORT_RUNS = 64
+from .hot import LARGEST_SCAN, Pair
+from .tree import FIRST_BATCH, LARGEST_BATCH
 
 # The keys from the first (None: from the first of all) up to, not including, the second (None: to the end).
 Range = tuple[bytes | None, bytes | None]
@@ -74,34 +72,24 @@ def pair_count(bucket: Iterated) -> int:
     return total
 
 
-def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterable[Pair]]:
-    """Yield the committed items, run by run, until the transaction ends: then others may write over its pages."""
+def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterator[Pair]]:
+    """Yield the committed items, many at a time, until the transaction ends: then others may write over its pages."""
     mapped, tx, how = bucket._map, bucket._tx, 0
     key, bound = keys
     if reverse:
         key, bound, how = bound, key, hot.SCAN_REVERSE | hot.SCAN_EXCLUSIVE
     count, done = FIRST_BATCH, False
     while not done:
+        if not tx._open:
+            bucket._require_open()
         try:
-            runs, key, done = hot.scan(bucket._tree, mapped, key, bound, how, count)
+            pairs, key, done = hot.scan_pairs(bucket._tree, mapped, key, bound, how, count)
         except Exception:
             bucket._require_open()
             raise
-        # Nothing is caught from here on: leaving a generator in the middle costs more inside a `try`.
-        if len(runs) * UNPACK_FROM < count or has_large(runs):
-            for run in runs:
-                # A run that is long is copied at once; the items of a short one, which may be large, when they are due.
-                for part in (run,) if run[1] >= UNPACK_FROM else one_by_one(run, reverse):
-                    if not tx._open:
-                        bucket._require_open()
-                    yield pairs_of(mapped, part, reverse)
-        else:
-            for i in range(0, len(runs), _SHORT_RUNS):
-                if not tx._open:
-                    bucket._require_open()
-                yield all_pairs(mapped, runs[i : i + _SHORT_RUNS], reverse)
+        yield pairs  # outside of the `try`: leaving a generator in the middle costs more inside
         how |= hot.SCAN_EXCLUSIVE
-        count = min(count * 4, LARGEST_BATCH)
+        count = min(count * 4, LARGEST_SCAN)
     bucket._require_open()
 
 

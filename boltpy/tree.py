@@ -7,20 +7,14 @@ makes the file longer: growth makes a new mapping, and this one goes with its la
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Iterator
 from mmap import mmap
-from struct import Struct
 
 from . import hot
 from .errors import CorruptError
-from .format import BUCKET_ENTRY
 from .hot import pure_read, raw_page
 from .hot.raw_page import BucketRef, RawPage, bucket_ref
 from .meta import Meta
-
-Pair = tuple[bytes, bytes | None]
 
 # Items: what a few steps behind a seek need, and costs hardly more than one.
 FIRST_BATCH = 16
@@ -120,75 +114,3 @@ class Snapshot:
         every_page = (1 << min(self.meta.hwm, len(self.map) // self.meta.page_size)) - 1
         free = every_page & ~int.from_bytes(marks, "little")
         return hot.marked(bytearray(free.to_bytes(len(marks), "little")), free.bit_count())
-
-
-@lru_cache(maxsize=1024)
-def _unpack(ksize: int, vsize: int) -> Callable[[bytes], Iterator[tuple[bytes, bytes]]]:
-    """Return what cuts keys and values of these sizes that lie side by side."""
-    return Struct(f"{ksize}s{vsize}s").iter_unpack
-
-
-def _slices(mapped: mmap, run: hot.Run, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-    at, count, ksize, vsize, _ = run
-    size = ksize + vsize
-    places = range(at, at + count * size, size)
-    for item in places[::-1] if reverse else places:
-        yield mapped[item : item + ksize], mapped[item + ksize : item + size]
-
-
-# Below this many neighbours of equal size, slicing is cheaper than a Struct.
-UNPACK_FROM = 4
-
-_LARGE_VALUE = 4096  # bytes
-
-
-def pairs_of(mapped: mmap, run: hot.Run, reverse: bool) -> Iterable[Pair]:
-    """Return the items of a run as (key, value); the value of a nested bucket is None."""
-    at, count, ksize, vsize, flags = run
-    if flags & BUCKET_ENTRY:
-        return [(key, None) for key, _ in _slices(mapped, run, reverse)]
-    if count < UNPACK_FROM:
-        return _slices(mapped, run, reverse)
-    found = _unpack(ksize, vsize)(mapped[at : at + count * (ksize + vsize)])
-    return reversed(list(found)) if reverse else found
-
-
-def has_large(runs: list[hot.Run]) -> bool:
-    """Return whether a value is so large that only those that are asked for should be copied."""
-    for _, _, _, vsize, _ in runs:  # noqa: SIM110  # a generator costs more than to look at the runs of a seek
-        if vsize > _LARGE_VALUE:
-            return True
-    return False
-
-
-def one_by_one(run: hot.Run, reverse: bool) -> Iterator[hot.Run]:
-    """Yield each item of a run as a run of one."""
-    at, count, ksize, vsize, flags = run
-    places = range(at, at + count * (ksize + vsize), ksize + vsize)
-    for place in places[::-1] if reverse else places:
-        yield hot.Run(place, 1, ksize, vsize, flags)
-
-
-def pairs_when_due(mapped: mmap, runs: list[hot.Run], reverse: bool) -> Iterator[Pair]:
-    """Yield the items of a few runs, most of them made when they are asked for; the transaction must be open then."""
-    if has_large(runs):
-        singles = chain.from_iterable(one_by_one(run, reverse) for run in runs)
-        return chain.from_iterable(pairs_of(mapped, single, reverse) for single in singles)
-    if len(runs) == 1:
-        return iter(pairs_of(mapped, runs[0], reverse))
-    if len(runs) == 2:  # on two pages
-        return chain(pairs_of(mapped, runs[0], reverse), pairs_of(mapped, runs[1], reverse))
-    return iter(all_pairs(mapped, runs, reverse))
-
-
-def all_pairs(mapped: mmap, runs: list[hot.Run], reverse: bool) -> list[Pair]:
-    """Return the items of several runs; a run of one, as items of different sizes are, costs least here."""
-    found: list[Pair] = []
-    for run in runs:
-        at, count, ksize, vsize, flags = run
-        if count == 1 and not flags & BUCKET_ENTRY:
-            middle = at + ksize
-            found.append((mapped[at:middle], mapped[middle : middle + vsize]))
-        else:
-            found += pairs_of(mapped, run, reverse)
-    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
 from ..format import Pgid
@@ -26,23 +26,26 @@ from .pure_changes import (
 )
 from .pure_read import (
     IS_BUCKET,
+    LARGEST_SCAN,
     MISSING,
     SCAN_BUCKETS,
     SCAN_EXCLUSIVE,
     SCAN_REVERSE,
     SIZE_LIMIT,
     Found,
+    Pair,
     Run,
 )
 from .pure_write import Allocator, Merger, Outcome, WeakLeaf
 from .raw_page import Map, Source, Tree
 
 __all__ = [
-    "HOT", "IS_BUCKET", "CHANGE_BUCKET", "CHANGE_CHILD", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "HOW_TELL",
-    "HOW_TOUCH", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_LIMIT", "Allocator",
-    "BucketChanges", "Changes", "Found", "Map", "Merger", "Outcome", "Run", "Source", "Tree", "WeakLeaf", "attach",
-    "detach", "find", "find_run", "fnv1a", "get", "get_many", "join_leaves", "mark_pages", "marked", "merge_ids",
-    "nested", "new_merger", "places", "plain_puts", "scan", "sorted_changes", "source", "store_ids", "tree", "unfold",
+    "CHANGE_BUCKET", "CHANGE_CHILD", "CHANGE_DELETE", "CHANGE_ERASE", "CHANGE_FORCE", "HOT", "HOW_TELL", "HOW_TOUCH",
+    "IS_BUCKET", "LARGEST_SCAN", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_LIMIT", "Allocator",
+    "BucketChanges", "Changes", "Found", "Map", "Merger", "Outcome", "Pair", "Run", "Source", "Tree", "WeakLeaf",
+    "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many", "join_leaves", "mark_pages", "marked",
+    "merge_ids", "nested", "new_merger", "places", "plain_puts", "scan", "scan_pairs", "sorted_changes", "source",
+    "store_ids", "tree", "unfold",
 ]  # fmt: skip
 
 
@@ -78,6 +81,9 @@ get: Callable[[Tree, bytes, int], int] = _read.get
 places: Callable[[Tree, list[bytes]], list[int]] = _read.places
 get_many: Callable[[Tree, Map, list[bytes]], tuple[list[bytes | None], bool]] = _read.get_many
 scan: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
+scan_pairs: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[Iterator[Pair], bytes | None, bool]] = (
+    _read.scan_pairs
+)
 mark_pages: Callable[[Tree, bytearray], int] = _read.mark_pages
 marked: Callable[[bytearray, int], array[int]] = _ids.marked
 find_run: Callable[[array[int], int], int] = _ids.find_run

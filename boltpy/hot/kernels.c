@@ -52,6 +52,8 @@ static uint64_t load64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return 
 static void store32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
 static void store64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
 
+enum { PACKED_HEAD = 5 };   /* a letter and a length stand before packed bytes, and before a list */
+
 typedef struct {            /* what is left of packed bytes: see packing.py */
     const uint8_t *at;
     uint64_t left;
@@ -60,24 +62,24 @@ typedef struct {            /* what is left of packed bytes: see packing.py */
 /* Go into a list of n; 0, or -1 if there is none. */
 static int open_list(parcel *p, uint64_t n)
 {
-    if (p->left < 5 || p->at[0] != '[' || load32(p->at + 1) != n)
+    if (p->left < PACKED_HEAD || p->at[0] != '[' || load32(p->at + 1) != n)
         return -1;
-    p->at += 5;
-    p->left -= 5;
+    p->at += PACKED_HEAD;
+    p->left -= PACKED_HEAD;
     return 0;
 }
 
 /* The next bytes of a list; NULL if something else comes. */
 static const uint8_t *next_bytes(parcel *p, uint32_t *len)
 {
-    if (p->left < 5 || p->at[0] != 's')
+    if (p->left < PACKED_HEAD || p->at[0] != 's')
         return NULL;
     *len = load32(p->at + 1);
-    if (*len > p->left - 5)
+    if (*len > p->left - PACKED_HEAD)
         return NULL;
-    const uint8_t *found = p->at + 5;
+    const uint8_t *found = p->at + PACKED_HEAD;
     p->at = found + *len;
-    p->left -= 5 + (uint64_t)*len;
+    p->left -= PACKED_HEAD + (uint64_t)*len;
     return found;
 }
 
@@ -542,7 +544,7 @@ static int seek(const bp_tree *t, step *s, int *depth, const uint8_t *key, uint6
 }
 
 int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
-                uint32_t how, uint64_t max_items, bp_scanned *out)
+                uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out)
 {
     const uint64_t cap = sizeof out->runs / sizeof *out->runs;
     bp_run *runs = out->runs;
@@ -570,8 +572,10 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
                     return (int64_t)n;
                 }
             }
-            if (!max_items || n == cap)
+            uint64_t size = (uint64_t)e.ksize + e.vsize, packed = size + 2 * PACKED_HEAD;
+            if (!max_items || n == cap || (packed > max_bytes && out->last_ksize))
                 return (int64_t)n;
+            max_bytes -= packed < max_bytes ? packed : max_bytes;
             if (last) {
                 int c = compare(p->at + e.key_at, e.ksize, last, last_len);
                 if (reverse)
@@ -587,7 +591,7 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
             out->last_ksize = e.ksize;
             if ((how & SCAN_BUCKETS) && !(e.flags & BUCKET_ENTRY))
                 continue;
-            uint64_t at = base + e.key_at, size = (uint64_t)e.ksize + e.vsize;
+            uint64_t at = base + e.key_at;
             if (n) {
                 bp_run *run = &runs[n - 1];
                 int beside = reverse ? at + size == run->at : run->at + run->count * size == at;
@@ -606,6 +610,60 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
         return -1;
     out->done = 1;
     return (int64_t)n;
+}
+
+/* Put the beginning of a list of n. */
+static void put_list(uint8_t *out, uint64_t n)
+{
+    out[0] = '[';
+    store32(out + 1, (uint32_t)n);
+}
+
+/* Put bytes behind a list's others and return where they end; 0 if there is no room. */
+static uint64_t put_bytes(uint8_t *out, uint64_t at, uint64_t cap, const uint8_t *data, uint32_t len)
+{
+    if (cap - at < PACKED_HEAD || cap - at - PACKED_HEAD < len)
+        return 0;
+    out[at] = 's';
+    store32(out + at + 1, len);
+    memcpy(out + at + PACKED_HEAD, data, len);
+    return at + PACKED_HEAD + len;
+}
+
+static uint64_t put_none(uint8_t *out, uint64_t at, uint64_t cap)
+{
+    if (at == cap)
+        return 0;
+    out[at] = 'N';
+    return at + 1;
+}
+
+int bp_pack(const bp_source *src, const bp_run *runs, uint64_t n, uint32_t how, uint8_t *keys, uint8_t *values,
+            uint64_t cap)
+{
+    uint64_t items = 0, key_at = PACKED_HEAD, value_at = PACKED_HEAD;
+    if (cap < PACKED_HEAD)
+        return -1;
+    for (uint64_t r = 0; r < n; r++) {
+        const bp_run *run = &runs[r];
+        uint64_t size = (uint64_t)run->ksize + run->vsize;
+        if (run->at > src->len || (size && run->count > (src->len - run->at) / size))
+            return -1;
+        for (uint64_t i = 0; i < run->count; i++, items++) {
+            const uint8_t *key = src->map + run->at + (how & SCAN_REVERSE ? run->count - 1 - i : i) * size;
+            if (!(key_at = put_bytes(keys, key_at, cap, key, run->ksize)))
+                return -1;
+            if (!(run->flags & BUCKET_ENTRY))
+                value_at = put_bytes(values, value_at, cap, key + run->ksize, run->vsize);
+            else
+                value_at = put_none(values, value_at, cap);
+            if (!value_at)
+                return -1;
+        }
+    }
+    put_list(keys, items);
+    put_list(values, items);
+    return 0;
 }
 
 /* ---- whole trees ------------------------------------------------------------------------------------------ */

@@ -173,9 +173,15 @@ int bp_nested(const bp_tree *tree, const uint8_t *name, uint64_t len, bp_tree *o
 int bp_get_many(const bp_tree *tree, const uint8_t *packed, uint64_t len, uint64_t n, int64_t *out, bp_together *sum);
 /* Copy values of one size, told by bp_get_many, behind each other; 0, or -1 if one has another size or is not there. */
 int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size);
-/* Runs of items from key on (NULL: from the end that `how` says) up to bound. The number of runs, or -1. */
+/* Runs of items from key on (NULL: from the end that `how` says) up to bound. The first may be of any size; the others
+ * stop before they would pass max_bytes together, packed. The number of runs, or -1. */
 int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
-                uint32_t how, uint64_t max_items, bp_scanned *out);
+                uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out);
+
+/* The keys and the values of runs packed as a list each, None where a nested bucket is. 0, or -1 if a run is not in the
+ * map or there is no room. */
+int bp_pack(const bp_source *src, const bp_run *runs, uint64_t n, uint32_t how, uint8_t *keys, uint8_t *values,
+            uint64_t cap);
 
 /* Set a bit in marks for each page of the tree. How many pages; -1 see *err; -2 if marks has too few bits. */
 int64_t bp_mark_pages(const bp_tree *tree, uint8_t *marks, uint64_t marks_len, bp_error *err);

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import chain
 from struct import Struct, iter_unpack
 from typing import Any, Final, cast
 
 from ..errors import CorruptError, InvariantError
-from ..format import Pgid
+from ..format import BUCKET_ENTRY, Pgid
 from . import pure_ids
 from ._kernels import ffi, lib
-from .packing import pack
-from .pure_read import ASK_FIND, Found, Run, values_at
+from .packing import pack, unpack
+from .pure_read import ASK_FIND, BYTES_PER_ITEM, LARGEST_SCAN, NO_LIMIT, SCAN_REVERSE, Found, Pair, Run, values_at
 from .raw_page import Map, Source, Tree, bucket_ref, corrupt
 
 _VALUES_IN_A_ROW: Final = 64
+# Bytes for packed keys, and for packed values, with what stands before each list.
+_ROOM: Final = LARGEST_SCAN * BYTES_PER_ITEM + 16
+
 
 _NULL = ffi.NULL
 _RUN = Struct("<QIIII")
@@ -106,22 +111,25 @@ def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | N
 
 
 class _Scanned:
-    """Room for what bp_scan answers."""
+    """Room for what bp_scan answers, and for the items packed."""
 
-    __slots__ = ("bytes", "out", "runs")
+    __slots__ = ("bytes", "keys", "keys_view", "out", "runs", "values", "values_view")
 
     def __init__(self) -> None:
         self.out = not_cleared("bp_scanned *")
         self.bytes = memoryview(ffi.buffer(self.out))
         self.runs = self.bytes[ffi.offsetof("bp_scanned", "runs") :]
+        self.keys, self.values = not_cleared("uint8_t[]", _ROOM), not_cleared("uint8_t[]", _ROOM)
+        self.keys_view, self.values_view = ffi.buffer(self.keys), ffi.buffer(self.values)
 
 
 _idle: list[_Scanned] = []
 
 
-def scan(
-    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
-) -> tuple[list[Run], bytes | None, bool]:
+def _scan(
+    tree: Tree, key: bytes | None, bound: bytes | None, how: int, max_items: int, max_bytes: int
+) -> tuple[_Scanned, int]:
+    """Return the answer of bp_scan and the number of its runs. Who is done with the answer lays it back to _idle."""
     try:
         scanned = _idle.pop()  # one that no thread uses now
     except IndexError:
@@ -134,17 +142,50 @@ def scan(
         0 if bound is None else len(bound),
         how,
         max_items,
+        max_bytes,
         scanned.out,
     )
     if n < 0:
         raise error(scanned.out.err)
-    last_at, last_size, done, at, count, ksize, vsize, flags = _unpack_scanned(scanned.bytes)
-    runs: list[Any] = [(at, count, ksize, vsize, flags)] if n == 1 else []
-    if n > 1:
-        runs = list(_RUN.iter_unpack(scanned.runs[: n * _RUN.size]))
+    return scanned, n
+
+
+def scan(
+    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[list[Run], bytes | None, bool]:
+    scanned, n = _scan(tree, key, bound, how, max_items, NO_LIMIT)
+    last_at, last_size, done, *_ = _unpack_scanned(scanned.bytes)
+    runs: list[Any] = list(_RUN.iter_unpack(scanned.runs[: n * _RUN.size]))
     _idle.append(scanned)
     last: Any = mapped[last_at : last_at + last_size] if last_size else None
     return runs, last, done
+
+
+@lru_cache(maxsize=1024)
+def _pairs_of(ksize: int, vsize: int) -> Callable[[bytes], Iterator[tuple[bytes, bytes]]]:
+    """Return what cuts keys and values of these sizes that lie side by side."""
+    return Struct(f"{ksize}s{vsize}s").iter_unpack
+
+
+def scan_pairs(
+    tree: Tree, mapped: Any, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[Iterator[Pair], bytes | None, bool]:
+    scanned, n = _scan(tree, key, bound, how, max_items, max_items * BYTES_PER_ITEM)
+    last_at, last_size, done, at, count, ksize, vsize, flags = _unpack_scanned(scanned.bytes)
+    pairs: Iterator[Pair]
+    if n == 1 and count == 1:  # of any size
+        middle = at + ksize
+        pairs = iter(((mapped[at:middle], None if flags & BUCKET_ENTRY else mapped[middle : middle + vsize]),))
+    elif n == 1 and not flags & BUCKET_ENTRY:
+        pairs = _pairs_of(ksize, vsize)(mapped[at : at + count * (ksize + vsize)])
+        if how & SCAN_REVERSE:
+            pairs = reversed(list(pairs))
+    else:
+        if lib.bp_pack(cast("Any", tree).src, scanned.out.runs, n, how, scanned.keys, scanned.values, _ROOM):
+            raise InvariantError("the items changed while they were read")
+        pairs = zip(unpack(scanned.keys_view), unpack(scanned.values_view), strict=True)
+    _idle.append(scanned)
+    return pairs, mapped[last_at : last_at + last_size] if last_size else None, done
 
 
 def mark_pages(tree: Tree, marks: bytearray) -> int:

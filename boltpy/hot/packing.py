@@ -7,8 +7,11 @@ knows to write, and the form is tried once here, as Python promises nothing abou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from marshal import dumps, loads
-from typing import cast
+from typing import Any
+
+from ..format import ReadableBuffer
 
 _VERSION = 2
 _SAMPLE = [[b"key", b""], [b"value" * 60]]
@@ -26,10 +29,8 @@ def pack(items: list[bytes] | list[list[bytes]]) -> bytes:
     return dumps(items, _VERSION)
 
 
-def unpack(packed: bytes) -> list[list[bytes]]:
-    """Return what pack() was given, as bytes."""
-    return cast("list[list[bytes]]", loads(packed))
-
+# Returns what is packed at the beginning of a buffer: bytes, None and lists.
+unpack: Callable[[ReadableBuffer], list[Any]] = loads
 
 if pack(_SAMPLE) != _PACKED_SAMPLE or unpack(_PACKED_SAMPLE) != _SAMPLE:
     raise ImportError("the C kernels do not fit this Python: its marshal has another form of version 2")

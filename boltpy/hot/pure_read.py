@@ -39,6 +39,15 @@ SCAN_REVERSE: Final = 1
 SCAN_EXCLUSIVE: Final = 2
 SCAN_BUCKETS: Final = 4
 
+# What scan_pairs() takes at most: items, and bytes for each that is asked for. All of them fit a processor's cache.
+LARGEST_SCAN: Final = 512
+BYTES_PER_ITEM: Final = 512
+NO_LIMIT: Final = 2**64 - 1
+_PACKED_HEADS: Final = 10
+
+
+Pair = tuple[bytes, bytes | None]
+
 
 class Found(NamedTuple):
     """Where an item lies in the map."""
@@ -145,7 +154,13 @@ def values_at(mapped: Map, found: list[int]) -> list[bytes | None]:
 
 
 def scan(
-    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
+    tree: Tree,
+    mapped: Map,
+    key: bytes | None,
+    bound: bytes | None,
+    how: int,
+    max_items: int,
+    max_bytes: int = NO_LIMIT,
 ) -> tuple[list[Run], bytes | None, bool]:
     """Return runs of items in key order, from `key` on (None: from the end that `how` says) until `bound`.
 
@@ -154,6 +169,7 @@ def scan(
     Args:
         how: SCAN_REVERSE walks down; SCAN_EXCLUSIVE leaves `key` itself out; SCAN_BUCKETS tells nested buckets only.
         max_items: Look at this many items at most.
+        max_bytes: The items behind the first must fit so many bytes with it, when they are packed.
 
     Returns:
         The runs, the key of the last item looked at (where to go on, exclusively), and whether the range is done.
@@ -170,8 +186,10 @@ def scan(
         found = bytes(page.map[e.key_at : e.value_at])
         if bound is not None and (found < bound if reverse else found >= bound):
             break
-        if seen == max_items:
+        packed = e.ksize + e.vsize + _PACKED_HEADS
+        if seen == max_items or (seen and packed > max_bytes):
             return runs, last if seen else None, False
+        max_bytes = max(max_bytes - packed, 0)
         if last is not None and (found > last if reverse else found < last) or (found == last and strict):
             raise corrupt(OUT_OF_ORDER, page.pgid, i)
         strict = True
@@ -180,6 +198,24 @@ def scan(
         if not how & SCAN_BUCKETS or e.flags & BUCKET_ENTRY:
             _add_to_runs(runs, Run(e.key_at, 1, e.ksize, e.vsize, e.flags), reverse)
     return runs, last if seen else None, True
+
+
+def scan_pairs(
+    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[Iterator[Pair], bytes | None, bool]:
+    """Return copies of the items that scan() finds, the first of them whatever its size. Nested buckets have no value.
+
+    `max_items` is LARGEST_SCAN at most. Some are made when they are taken, of bytes that are copied already.
+    """
+    runs, last, done = scan(tree, mapped, key, bound, how, max_items, max_items * BYTES_PER_ITEM)
+    pairs: list[Pair] = []
+    for at, count, ksize, vsize, flags in runs:
+        places = range(at, at + count * (ksize + vsize), ksize + vsize)
+        for item in places[::-1] if how & SCAN_REVERSE else places:
+            middle = item + ksize
+            value = None if flags & BUCKET_ENTRY else bytes(mapped[middle : middle + vsize])
+            pairs.append((bytes(mapped[item:middle]), value))
+    return iter(pairs), last, done
 
 
 def tree_pages(tree: Tree, marks: bytearray) -> Iterator[tuple[RawPage, int]]:
