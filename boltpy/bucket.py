@@ -97,15 +97,17 @@ class Bucket(NestingBucket):
         """Return the value of each key in turn, None where there is no such pair. The fast way for many keys."""
         self._require_open()
         wanted = cast("list[bytes]", list(keys))
-        if set(map(type, wanted)) != {bytes}:
+        try:
+            found, complete = hot.get_many(self._tree, self._map, wanted)
+        except ValueError:  # not only bytes
             wanted = [bytes_of(key) for key in wanted]
-        found, complete = hot.get_many(self._tree, self._map, wanted)
+            found, complete = hot.get_many(self._tree, self._map, wanted)
         if not complete:
             for i, value in enumerate(found):
                 if value is None:
                     found[i] = self.get(wanted[i])
         if self._pending:
-            for i, change in enumerate(map(self._changes.get, wanted)):
+            for i, change in enumerate(map(self._changes.get, map(bytes_of, wanted))):
                 if change is not None:
                     found[i] = None if isinstance(change, Mark) else change
         return found

@@ -83,6 +83,33 @@ static const uint8_t *next_bytes(parcel *p, uint32_t *len)
     return found;
 }
 
+/* Put the beginning of a list of n. */
+static void put_list(uint8_t *out, uint64_t n)
+{
+    out[0] = '[';
+    store32(out + 1, (uint32_t)n);
+}
+
+/* Put bytes behind a list's others and return where they end; 0 if there is no room. */
+static uint64_t put_bytes(uint8_t *out, uint64_t at, uint64_t cap, const uint8_t *data, uint32_t len)
+{
+    if (cap - at < PACKED_HEAD || cap - at - PACKED_HEAD < len)
+        return 0;
+    out[at] = 's';
+    store32(out + at + 1, len);
+    memcpy(out + at + PACKED_HEAD, data, len);
+    return at + PACKED_HEAD + len;
+}
+
+/* The same with None. */
+static uint64_t put_none(uint8_t *out, uint64_t at, uint64_t cap)
+{
+    if (at == cap)
+        return 0;
+    out[at] = 'N';
+    return at + 1;
+}
+
 static int fail(bp_error *err, uint32_t code, uint64_t pgid, uint64_t info)
 {
     err->code = code;
@@ -441,9 +468,7 @@ int bp_get_many(const bp_tree *t, const uint8_t *packed, uint64_t len, uint64_t 
     enum { TOGETHER = 32 };
     probe s[TOGETHER];
     parcel p = {packed, len};
-    sum->size = -1;
-    sum->same = 1;
-    sum->found = 0;
+    sum->bytes = sum->asked = 0;
     if (open_list(&p, n))
         return -1;
     for (uint64_t i = 0; i < n;) {
@@ -453,27 +478,32 @@ int bp_get_many(const bp_tree *t, const uint8_t *packed, uint64_t len, uint64_t 
                 return -1;
         get_together(t, s, m, out + i);
         for (uint64_t j = i; j < i + m; j++) {
-            if (out[j] < 0)
-                continue;
-            if (!sum->found++)
-                sum->size = out[j] & 0xffffff;
-            sum->same &= (out[j] & 0xffffff) == sum->size;
+            sum->bytes += out[j] < 0 ? 0 : out[j] & 0xffffff;
+            sum->asked += out[j] == ASK_FIND;
         }
         i += m;
     }
     return p.left ? -1 : 0;
 }
 
-int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size)
+int bp_pack_values(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t cap)
 {
-    for (uint64_t i = 0; i < n; i++, out += size) {
-        uint64_t at = (uint64_t)places[i] >> 24;
+    uint64_t end = PACKED_HEAD;
+    if (cap < PACKED_HEAD)
+        return -1;
+    for (uint64_t i = 0; i < n; i++) {
         if (places[i] < 0)
-            continue;
-        if (((uint64_t)places[i] & 0xffffff) != size || at > src->len || size > src->len - at)
+            end = put_none(out, end, cap);
+        else {
+            uint64_t at = (uint64_t)places[i] >> 24, size = (uint64_t)places[i] & 0xffffff;
+            if (at > src->len || size > src->len - at)
+                return -1;
+            end = put_bytes(out, end, cap, src->map + at, (uint32_t)size);
+        }
+        if (!end)
             return -1;
-        memcpy(out, src->map + at, size);
     }
+    put_list(out, n);
     return 0;
 }
 
@@ -610,32 +640,6 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
         return -1;
     out->done = 1;
     return (int64_t)n;
-}
-
-/* Put the beginning of a list of n. */
-static void put_list(uint8_t *out, uint64_t n)
-{
-    out[0] = '[';
-    store32(out + 1, (uint32_t)n);
-}
-
-/* Put bytes behind a list's others and return where they end; 0 if there is no room. */
-static uint64_t put_bytes(uint8_t *out, uint64_t at, uint64_t cap, const uint8_t *data, uint32_t len)
-{
-    if (cap - at < PACKED_HEAD || cap - at - PACKED_HEAD < len)
-        return 0;
-    out[at] = 's';
-    store32(out + at + 1, len);
-    memcpy(out + at + PACKED_HEAD, data, len);
-    return at + PACKED_HEAD + len;
-}
-
-static uint64_t put_none(uint8_t *out, uint64_t at, uint64_t cap)
-{
-    if (at == cap)
-        return 0;
-    out[at] = 'N';
-    return at + 1;
 }
 
 int bp_pack(const bp_source *src, const bp_run *runs, uint64_t n, uint32_t how, uint8_t *keys, uint8_t *values,

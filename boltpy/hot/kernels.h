@@ -156,9 +156,8 @@ typedef struct {
 
 /* what bp_get_many found */
 typedef struct {
-    uint64_t found;         /* how many */
-    int64_t size;           /* bytes of the first value */
-    uint32_t same;          /* whether all have that size */
+    uint64_t bytes;         /* of all values together */
+    uint64_t asked;         /* how many are for bp_find to answer */
 } bp_together;
 
 uint64_t bp_fnv1a(const uint8_t *data, uint64_t len);
@@ -171,8 +170,8 @@ int bp_find(const bp_tree *tree, const uint8_t *key, uint64_t klen, bp_found *ou
 int bp_nested(const bp_tree *tree, const uint8_t *name, uint64_t len, bp_tree *out);
 /* out[i] as bp_get for n packed keys (see packing.py); 0, or -1 if something else is packed there */
 int bp_get_many(const bp_tree *tree, const uint8_t *packed, uint64_t len, uint64_t n, int64_t *out, bp_together *sum);
-/* Copy values of one size, told by bp_get_many, behind each other; 0, or -1 if one has another size or is not there. */
-int bp_gather(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t size);
+/* The values that bp_get_many told, packed; None for what is none. 0, or -1 if one is not in the map or there is no room. */
+int bp_pack_values(const bp_source *src, const int64_t *places, uint64_t n, uint8_t *out, uint64_t cap);
 /* Runs of items from key on (NULL: from the end that `how` says) up to bound. The first may be of any size; the others
  * stop before they would pass max_bytes together, packed. The number of runs, or -1. */
 int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,

@@ -5,21 +5,20 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain
-from struct import Struct, iter_unpack
+from struct import Struct
 from typing import Any, Final, cast
 
 from ..errors import CorruptError, InvariantError
 from ..format import BUCKET_ENTRY, Pgid
 from . import pure_ids
 from ._kernels import ffi, lib
-from .packing import pack, unpack
-from .pure_read import ASK_FIND, BYTES_PER_ITEM, LARGEST_SCAN, NO_LIMIT, SCAN_REVERSE, Found, Pair, Run, values_at
+from .packing import PACKED_HEAD, pack, unpack
+from .pure_read import BYTES_PER_ITEM, LARGEST_SCAN, NO_LIMIT, SCAN_REVERSE, Found, Pair, Run, values_at
 from .raw_page import Map, Source, Tree, bucket_ref, corrupt
 
-_VALUES_IN_A_ROW: Final = 64
+_PACKED_VALUE: Final = 4096  # bytes on average: to copy more than these twice costs more than to look at each
 # Bytes for packed keys, and for packed values, with what stands before each list.
-_ROOM: Final = LARGEST_SCAN * BYTES_PER_ITEM + 16
+_ROOM: Final = LARGEST_SCAN * BYTES_PER_ITEM + PACKED_HEAD
 
 
 _NULL = ffi.NULL
@@ -91,23 +90,15 @@ def places(tree: Tree, keys: list[bytes]) -> list[int]:
 
 def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
     n = len(keys)
-    out, sum_ = _get_each(tree, keys)
-    size, some_missing = sum_.size, sum_.found < n
-    places = ffi.unpack(out, n) if some_missing or not sum_.same or size < 1 else []
-    complete = not some_missing or ASK_FIND not in places
-    if not n or not sum_.same or size < 1:
-        return values_at(mapped, places), complete
-    row = _VALUES_IN_A_ROW if n >= _VALUES_IN_A_ROW else 1  # cutting them costs most where each one is a row
-    values = not_cleared("uint8_t[]", -(-n // row) * row * size)
-    if lib.bp_gather(cast("Any", tree).src, out, n, values, size):
+    places, sum_ = _get_each(tree, keys)
+    complete = not sum_.asked
+    if sum_.bytes > n * _PACKED_VALUE:
+        return values_at(mapped, ffi.unpack(places, n)), complete
+    room = sum_.bytes + PACKED_HEAD * (n + 1)
+    packed = not_cleared("uint8_t[]", room)
+    if lib.bp_pack_values(cast("Any", tree).src, places, n, packed, room):
         raise InvariantError("the values changed while they were read")
-    found: list[bytes | None] = [*chain.from_iterable(iter_unpack(f"{size}s" * row, ffi.buffer(values)))]
-    del found[n:]
-    if some_missing:
-        for i, at in enumerate(places):
-            if at < 0:
-                found[i] = None
-    return found, complete
+    return unpack(ffi.buffer(packed)), complete
 
 
 class _Scanned:

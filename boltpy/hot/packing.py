@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from marshal import dumps, loads
-from typing import Any
+from typing import Any, Final
 
 from ..format import ReadableBuffer
 
+PACKED_HEAD: Final = 5  # bytes that stand before the contents of each piece, and before each list
 _VERSION = 2
 _SAMPLE = [[b"key", b""], [b"value" * 60]]
 _PACKED_SAMPLE = (

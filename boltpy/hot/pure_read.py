@@ -142,7 +142,13 @@ def places(tree: Tree, keys: list[bytes]) -> list[int]:
 
 
 def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | None], bool]:
-    """Return the value of each key, None where get() tells no place; and whether find() has nothing to add."""
+    """Return the value of each key, None where get() tells no place; and whether find() has nothing to add.
+
+    Raises:
+        ValueError: A key is not bytes.
+    """
+    if not all(isinstance(key, bytes) for key in keys):
+        raise ValueError("a key is not bytes")
     found = places(tree, keys)
     return values_at(mapped, found), ASK_FIND not in found
 

@@ -196,3 +196,35 @@ def test_what_is_no_pair_of_bytes_is_a_type_error_that_says_so(db: boltpy.DB, pa
         with pytest.raises(TypeError, match="pairs|bytes-like"):
             bucket.put_many(pairs)
         assert list(bucket) == []
+
+
+@pytest.mark.parametrize("form", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("changed", [False, True])
+def test_get_many_takes_what_is_bytes_like(db: boltpy.DB, form: Any, changed: bool) -> None:
+    pairs = {b"%03d" % i: b"v" * (i % 7) for i in range(200)}
+    with db.update() as tx:
+        tx.create_bucket(b"c").put_many(pairs)
+    with db.update() as tx:
+        bucket = bucket_at(tx, b"c")
+        if changed:
+            bucket.put(b"000", b"new")
+            bucket.delete(b"001")
+        expected = [bucket.get(key) for key in (*pairs, b"missing")]
+        assert bucket.get_many([form(key) for key in (*pairs, b"missing")]) == expected
+
+
+@pytest.mark.parametrize("key", ["text", 5, None, [b"k"]])
+@pytest.mark.parametrize("name", [b"b", b"empty"])
+def test_get_many_refuses_what_is_not(db: boltpy.DB, key: object, name: bytes) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"empty")
+    with db.view() as tx, pytest.raises(TypeError, match="key must be bytes-like"):
+        bucket_at(tx, name).get_many([b"old", key])  # type: ignore[list-item]
+
+
+def test_get_many_of_large_values(db: boltpy.DB) -> None:
+    pairs = {b"%03d" % i: b"%03d" % i * (3000 if i % 3 else 1) for i in range(30)}
+    with db.update() as tx:
+        tx.create_bucket(b"c").put_many(pairs)
+    with db.view() as tx:
+        assert bucket_at(tx, b"c").get_many([*pairs, b"missing"]) == [*pairs.values(), None]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from boltpy.errors import InvariantError
 from boltpy.format import MAX_KEY_SIZE
 from boltpy.hot.pure_changes import CHANGE_DELETE
-from tests.boltpy.twins import NATIVE, PURE, Twin, each_twin, needs_native
+from tests.boltpy.twins import NATIVE, PURE, Twin, View, each_twin, make_tree, needs_native
 
 SOUND = st.binary(max_size=40)
 BYTES_LIKE = st.one_of(SOUND, SOUND.map(bytearray), SOUND.map(memoryview))
@@ -113,6 +113,29 @@ def test_c_reads_no_further_than_what_is_packed(keys: list[bytes], data: st.Data
         values_found = [bytes(ffi.buffer(ffi.cast("char *", item.val), item.vlen)) for item in items]
         assert keys_found == sorted(read[0])
         assert sorted(zip(keys_found, values_found, strict=True)) == sorted(zip(*read, strict=True))
+
+
+@needs_native
+def test_values_are_packed_from_inside_the_map_and_into_their_room_only() -> None:
+    from boltpy.hot._kernels import ffi, lib
+
+    image = make_tree([(0, b"k", b"value"), (0, b"l", b"")], 1024, 2)
+    view = View(NATIVE, image)
+    source = view.tree.src
+    inside = [(1024 << 24) | 100, (len(image.data) << 24) | 0, -1, -2]
+    room = 5 * (1 + 2) + 100 + 2
+    for places, cap, answer in (
+        (inside, room, 0),
+        (inside, room - 1, -1),
+        ([], 5, 0),
+        ([], 4, -1),
+        ([(len(image.data) << 24) | 1], 100, -1),
+        ([2**63 - 1], 2**24 + 10, -1),
+    ):
+        out = ffi.new("uint8_t[]", cap)
+        assert lib.bp_pack_values(source, ffi.new("int64_t[]", places), len(places), out, cap) == answer
+        if places is inside and not answer:
+            assert marshal.loads(ffi.buffer(out)) == [image.data[1024:1124], b"", None, None]
 
 
 def _packed_lists(packed: bytes, n: int) -> list[list[bytes]] | None:
