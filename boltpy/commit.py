@@ -117,14 +117,7 @@ class Committer:
         tx, old = root._tx, snapshot.meta
         stats = tx._stats
         started = perf_counter()
-
-        def write(pgid: Pgid, data: bytes | memoryview) -> None:
-            begun = perf_counter()
-            self._storage.write(pgid * self._page_size, data)
-            stats.write += 1
-            stats.write_time += perf_counter() - begun
-
-        self._merger.begin(allocation, write)
+        self._merger.begin(allocation, self._storage.write)
         value = spill(root, self._merger)
         root_page, sequence = (old.root, old.sequence) if value is None else BUCKET_HEADER.unpack_from(value)
         self._free_old_freelist(snapshot, root)
@@ -139,6 +132,8 @@ class Committer:
             stats.page_count += count
             stats.page_alloc += count * self._page_size
         self._merger.flush()
+        stats.write += self._merger.writes
+        stats.write_time += self._merger.write_time
         stats.spill_time += perf_counter() - started
         if allocation.hwm > old.hwm:
             size_before = self._storage.size()  # pages written behind its end made it longer, but not as long as wanted

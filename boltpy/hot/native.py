@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from struct import Struct
+from time import perf_counter
 from typing import Any, Final, cast
 
 from ..errors import IncompatibleValueError, InvariantError
@@ -118,6 +119,7 @@ class Merger:
 
     def __init__(self, page_size: int) -> None:
         self.page_size = page_size
+        self.writes, self.write_time = 0, 0.0
         self._stack: Any = None
         self._m = m = ffi.new("bp_merge *")
         self._freed = ffi.new("bp_span[]", _FREED_SPANS)
@@ -147,12 +149,13 @@ class Merger:
         if self._m.out_cap > _OUT_BYTES:  # the last commit had a very large value
             self._set_out(_OUT_BYTES)
         self._m.out_len = self._m.writes_n = 0
+        self.writes, self.write_time = 0, 0.0
 
     def put(self, pgid: Pgid, image: bytes) -> None:
         m = self._m
         if len(image) > m.out_cap:
             self.flush()
-            self._write(pgid, image)
+            self._write_all([(pgid, image)])
             return
         if len(image) > m.out_cap - m.out_len or m.writes_n == m.writes_cap:
             self.flush()
@@ -166,10 +169,18 @@ class Merger:
         m.out_len += len(image)
 
     def flush(self) -> None:
-        m = self._m
-        for at, length, pgid in _WRITE.iter_unpack(ffi.buffer(self._writes, m.writes_n * _WRITE.size)):
-            self._write(pgid, self._out_view[at : at + length])
-        m.out_len = m.writes_n = 0
+        m, view = self._m, self._out_view
+        if m.writes_n:
+            places = _WRITE.iter_unpack(ffi.buffer(self._writes, m.writes_n * _WRITE.size))
+            self._write_all([(pgid, view[at : at + length]) for at, length, pgid in places])
+            m.out_len = m.writes_n = 0
+
+    def _write_all(self, pieces: list[tuple[Pgid, Any]]) -> None:
+        write, page_size, begun = self._write, self.page_size, perf_counter()
+        for pgid, data in pieces:
+            write(pgid * page_size, data)
+        self.writes += len(pieces)
+        self.write_time += perf_counter() - begun
 
     def weak(self, source: Source, bucket: BucketChanges, changes: Changes, limit: int) -> list[WeakLeaf]:
         m = self._m

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import Final, NamedTuple, Protocol
 
 from ..errors import IncompatibleValueError, InvariantError
@@ -52,7 +53,8 @@ class Allocator(Protocol):
         """Return the first of `count` neighbouring pages."""
 
 
-Write = Callable[[Pgid, "bytes | memoryview"], None]
+Write = Callable[[int, "bytes | memoryview"], None]
+"""Write bytes from an offset in the file on."""
 
 
 class WeakLeaf(NamedTuple):
@@ -78,15 +80,22 @@ class Outcome(NamedTuple):
 
 
 class Merger:
-    """Merges changes into trees and writes the pages, for one commit at a time."""
+    """Merges changes into trees and writes the pages, for one commit at a time.
+
+    Attributes:
+        writes: How many writes the commit took.
+        write_time: Seconds that they took.
+    """
 
     def __init__(self, page_size: int) -> None:
         self.page_size = page_size
         self._run: list[bytes] = []
         self._run_at = self._run_end = 0
+        self.writes, self.write_time = 0, 0.0
 
     def begin(self, allocator: Allocator, write: Write) -> None:
-        """Start a commit: pages come from `allocator` and go to `write(first pgid, bytes)`."""
+        """Start a commit: pages come from `allocator` and go to `write`."""
+        self.writes, self.write_time = 0, 0.0
         self._allocator = allocator
         self._write = write
         self._run = []
@@ -103,7 +112,10 @@ class Merger:
     def flush(self) -> None:
         """Write what is still held back."""
         if self._run:
-            self._write(self._run_at, b"".join(self._run))
+            begun = perf_counter()
+            self._write(self._run_at * self.page_size, b"".join(self._run))
+            self.writes += 1
+            self.write_time += perf_counter() - begun
         self._run = []
         self._run_end = 0
 

@@ -141,8 +141,9 @@ def merge_all(
     merged = Merged(None)
     page_size = image.page_size
 
-    def write(pgid: int, raw: bytes | memoryview) -> None:
-        data = bytes(raw)
+    def write(offset: int, raw: bytes | memoryview) -> None:
+        pgid, data = offset // page_size, bytes(raw)
+        assert not offset % page_size
         assert data
         assert len(data) % page_size == 0
         for i in range(0, len(data), page_size):

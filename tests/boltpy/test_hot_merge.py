@@ -212,9 +212,13 @@ def test_pages_put_from_outside_are_written_in_their_places(twin: Twin, sizes: d
     put = [(5, b"a", 1), (6, b"b", 1), (9, b"c", 2), (11, b"d", 4), (3, b"e", 1)]
     file = bytearray(15 * 1024)
 
-    def write(pgid: int, raw: bytes | memoryview) -> None:
-        assert not any(file[pgid * 1024 : pgid * 1024 + len(raw)])
-        file[pgid * 1024 : pgid * 1024 + len(raw)] = raw
+    writes = 0
+
+    def write(offset: int, raw: bytes | memoryview) -> None:
+        nonlocal writes
+        assert not any(file[offset : offset + len(raw)])
+        file[offset : offset + len(raw)] = raw
+        writes += 1
 
     with buffers(**sizes):
         merger = twin.Merger(1024)
@@ -227,6 +231,7 @@ def test_pages_put_from_outside_are_written_in_their_places(twin: Twin, sizes: d
     for pgid, fill, pages in put:
         expected[pgid * 1024 : (pgid + pages) * 1024] = fill * 1024 * pages
     assert file == expected
+    assert merger.writes == writes
 
 
 @each_twin
