@@ -18,6 +18,8 @@ Range = tuple[bytes | None, bytes | None]
 
 def make_range(start: ReadableBuffer | None, stop: ReadableBuffer | None, prefix: ReadableBuffer | None) -> Range:
     """Return the range of keys from `start` up to `stop` that begin with `prefix`."""
+    if stop is None and prefix is None and type(start) is bytes:  # a seek, which this is a part of
+        return start or None, None
     low = None if start is None else bytes_of(start, "start")
     high = None if stop is None else bytes_of(stop, "stop")
     if prefix is not None:

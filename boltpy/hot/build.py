@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 # cffi lets other threads run during each call. Beside a thread that computes, a kernel of a microsecond then waits up
 # to 5 ms until it may return. So those that are always short keep the interpreter's lock: cffi names the function
 # around kernel f "_cffi_f_f", and takes these two macros for granted.
-_SHORT = ("bp_get", "bp_find", "bp_nested", "bp_scan")
+_SHORT = ("bp_get", "bp_find", "bp_nested", "bp_scan", "bp_scan_pairs")
 _KEEP_THE_LOCK = """
 #include <string.h>
 #define IS_SHORT(f) ({})

@@ -642,32 +642,39 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
     return (int64_t)n;
 }
 
-int bp_pack(const bp_source *src, const bp_run *runs, uint64_t n, uint32_t how, uint8_t *keys, uint8_t *values,
-            uint64_t cap)
+/* The runs of a scan, packed; 0, or -1 if there is no room. */
+static int pack_runs(const bp_source *src, uint64_t n, uint32_t how, bp_scanned *out)
 {
     uint64_t items = 0, key_at = PACKED_HEAD, value_at = PACKED_HEAD;
-    if (cap < PACKED_HEAD)
+    if (out->room < PACKED_HEAD)
         return -1;
     for (uint64_t r = 0; r < n; r++) {
-        const bp_run *run = &runs[r];
+        const bp_run *run = &out->runs[r];
         uint64_t size = (uint64_t)run->ksize + run->vsize;
-        if (run->at > src->len || (size && run->count > (src->len - run->at) / size))
-            return -1;
         for (uint64_t i = 0; i < run->count; i++, items++) {
             const uint8_t *key = src->map + run->at + (how & SCAN_REVERSE ? run->count - 1 - i : i) * size;
-            if (!(key_at = put_bytes(keys, key_at, cap, key, run->ksize)))
+            if (!(key_at = put_bytes(out->keys, key_at, out->room, key, run->ksize)))
                 return -1;
             if (!(run->flags & BUCKET_ENTRY))
-                value_at = put_bytes(values, value_at, cap, key + run->ksize, run->vsize);
+                value_at = put_bytes(out->values, value_at, out->room, key + run->ksize, run->vsize);
             else
-                value_at = put_none(values, value_at, cap);
+                value_at = put_none(out->values, value_at, out->room);
             if (!value_at)
                 return -1;
         }
     }
-    put_list(keys, items);
-    put_list(values, items);
+    put_list(out->keys, items);
+    put_list(out->values, items);
     return 0;
+}
+
+int64_t bp_scan_pairs(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
+                      uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out)
+{
+    int64_t n = bp_scan(t, key, klen, bound, bound_len, how, max_items, max_bytes, out);
+    if (n < 0 || (n == 1 && (out->runs[0].count == 1 || !(out->runs[0].flags & BUCKET_ENTRY))))
+        return n;
+    return pack_runs(t->src, (uint64_t)n, how, out) ? -2 : n;
 }
 
 /* ---- whole trees ------------------------------------------------------------------------------------------ */

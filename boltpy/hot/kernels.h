@@ -47,6 +47,9 @@ typedef struct {
     uint64_t last_at;       /* bytes into the map, the key of the last item looked at: where to go on */
     uint32_t last_ksize;
     uint32_t done;          /* the range has no further item */
+    uint8_t *keys;          /* for bp_scan_pairs: room for packed items */
+    uint8_t *values;
+    uint64_t room;          /* bytes of each */
     bp_error err;
     bp_run runs[1024];      /* where they are full, items come in runs of four or less: see ranges.py */
 } bp_scanned;
@@ -177,10 +180,10 @@ int bp_pack_values(const bp_source *src, const int64_t *places, uint64_t n, uint
 int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
                 uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out);
 
-/* The keys and the values of runs packed as a list each, None where a nested bucket is. 0, or -1 if a run is not in the
- * map or there is no room. */
-int bp_pack(const bp_source *src, const bp_run *runs, uint64_t n, uint32_t how, uint8_t *keys, uint8_t *values,
-            uint64_t cap);
+/* The same; and if that is not a single run of pairs or a single item, the keys and the values packed as a list each, None
+ * where a nested bucket is. -2 if there is no room. */
+int64_t bp_scan_pairs(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
+                      uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out);
 
 /* Set a bit in marks for each page of the tree. How many pages; -1 see *err; -2 if marks has too few bits. */
 int64_t bp_mark_pages(const bp_tree *tree, uint8_t *marks, uint64_t marks_len, bp_error *err);

@@ -23,13 +23,15 @@ _ROOM: Final = LARGEST_SCAN * BYTES_PER_ITEM + PACKED_HEAD
 
 _NULL = ffi.NULL
 _RUN = Struct("<QIIII")
-_unpack_scanned = Struct("<QI?27x" + "QIIII").unpack_from  # up to and with the first run
+_RUNS_AT: Final = 64
+_unpack_scanned = Struct("<QI?51x" + "QIIII").unpack_from  # up to and with the first run
 not_cleared = ffi.new_allocator(should_clear_after_alloc=False)
 
-if array("I").itemsize != 4 or ffi.sizeof("bp_run") != _RUN.size:
+if array("I").itemsize != 4 or ffi.sizeof("bp_run") != _RUN.size or ffi.offsetof("bp_scanned", "runs") != _RUNS_AT:
     raise ImportError("the C kernels do not fit this platform")
 
 get = cast("Any", lib.bp_get)
+_scan_pairs = lib.bp_scan_pairs
 
 
 def fnv1a(data: bytes) -> int:
@@ -102,30 +104,31 @@ def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | N
 
 
 class _Scanned:
-    """Room for what bp_scan answers, and for the items packed."""
+    """Room for what a scan answers."""
 
-    __slots__ = ("bytes", "keys", "keys_view", "out", "runs", "values", "values_view")
+    __slots__ = ("_keep", "bytes", "keys", "out", "runs", "values")
 
     def __init__(self) -> None:
-        self.out = not_cleared("bp_scanned *")
-        self.bytes = memoryview(ffi.buffer(self.out))
+        self.out = out = not_cleared("bp_scanned *")
+        self._keep = out.keys, out.values = not_cleared("uint8_t[]", _ROOM), not_cleared("uint8_t[]", _ROOM)
+        out.room = _ROOM
+        self.keys, self.values = map(ffi.buffer, self._keep)
+        self.bytes = memoryview(ffi.buffer(out))
         self.runs = self.bytes[ffi.offsetof("bp_scanned", "runs") :]
-        self.keys, self.values = not_cleared("uint8_t[]", _ROOM), not_cleared("uint8_t[]", _ROOM)
-        self.keys_view, self.values_view = ffi.buffer(self.keys), ffi.buffer(self.values)
 
 
 _idle: list[_Scanned] = []
 
 
 def _scan(
-    tree: Tree, key: bytes | None, bound: bytes | None, how: int, max_items: int, max_bytes: int
+    kernel: Any, tree: Tree, key: bytes | None, bound: bytes | None, how: int, max_items: int, max_bytes: int
 ) -> tuple[_Scanned, int]:
-    """Return the answer of bp_scan and the number of its runs. Who is done with the answer lays it back to _idle."""
+    """Return the answer of a kernel that scans, and the number of runs. Who is done with it lays it back to _idle."""
     try:
         scanned = _idle.pop()  # one that no thread uses now
     except IndexError:
         scanned = _Scanned()
-    n = lib.bp_scan(
+    n = kernel(
         tree,
         _NULL if key is None else key,
         0 if key is None else len(key),
@@ -136,15 +139,17 @@ def _scan(
         max_bytes,
         scanned.out,
     )
-    if n < 0:
+    if n == -1:
         raise error(scanned.out.err)
+    if n < 0:
+        raise InvariantError("the items changed while they were read")
     return scanned, n
 
 
 def scan(
     tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
 ) -> tuple[list[Run], bytes | None, bool]:
-    scanned, n = _scan(tree, key, bound, how, max_items, NO_LIMIT)
+    scanned, n = _scan(lib.bp_scan, tree, key, bound, how, max_items, NO_LIMIT)
     last_at, last_size, done, *_ = _unpack_scanned(scanned.bytes)
     runs: list[Any] = list(_RUN.iter_unpack(scanned.runs[: n * _RUN.size]))
     _idle.append(scanned)
@@ -161,7 +166,7 @@ def _pairs_of(ksize: int, vsize: int) -> Callable[[bytes], Iterator[tuple[bytes,
 def scan_pairs(
     tree: Tree, mapped: Any, key: bytes | None, bound: bytes | None, how: int, max_items: int
 ) -> tuple[Iterator[Pair], bytes | None, bool]:
-    scanned, n = _scan(tree, key, bound, how, max_items, max_items * BYTES_PER_ITEM)
+    scanned, n = _scan(_scan_pairs, tree, key, bound, how, max_items, max_items * BYTES_PER_ITEM)
     last_at, last_size, done, at, count, ksize, vsize, flags = _unpack_scanned(scanned.bytes)
     pairs: Iterator[Pair]
     if n == 1 and count == 1:  # of any size
@@ -172,9 +177,7 @@ def scan_pairs(
         if how & SCAN_REVERSE:
             pairs = reversed(list(pairs))
     else:
-        if lib.bp_pack(cast("Any", tree).src, scanned.out.runs, n, how, scanned.keys, scanned.values, _ROOM):
-            raise InvariantError("the items changed while they were read")
-        pairs = zip(unpack(scanned.keys_view), unpack(scanned.values_view), strict=True)
+        pairs = zip(unpack(scanned.keys), unpack(scanned.values), strict=True)
     _idle.append(scanned)
     return pairs, mapped[last_at : last_at + last_size] if last_size else None, done
 
