@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 
@@ -18,6 +17,9 @@ from .opening import bucket_at, reading
 _GO_SPELLS_OUT = re.compile("[<>&\u2028\u2029\udc80-\udcff]")
 
 _KEYS_FORMAT = FORMAT._replace(short="f")
+_NAMES_FORMAT = PARSE_FORMAT._replace(about="how BUCKETs are given: as they are, or as hex")
+# bbolt's `--parse-format` of `get` is that of the key alone.
+_BUCKET_FORMAT = _NAMES_FORMAT._replace(name="bucket-format")
 
 
 def _list(names: Iterable[bytes], form: str, arguments: Arguments, out: Printer) -> int:
@@ -35,8 +37,9 @@ def _buckets(arguments: Arguments, out: Printer) -> int:
 
 
 def _keys(arguments: Arguments, out: Printer) -> int:
+    path = [parsed(name, arguments.parse_format) for name in arguments.words[1:]]
     with reading(arguments) as tx:
-        bucket = bucket_at(tx, [os.fsencode(name) for name in arguments.words[1:]])
+        bucket = bucket_at(tx, path)
         return _list(bucket.keys(), arguments.format, arguments, out)
 
 
@@ -44,8 +47,9 @@ def _get(arguments: Arguments, out: Printer) -> int:
     key = parsed(arguments.words[-1], arguments.parse_format)
     if not key:
         raise CommandError("key is required: key required")
+    path = [parsed(name, arguments.bucket_format) for name in arguments.words[1:-1]]
     with reading(arguments) as tx:
-        value = bucket_at(tx, [os.fsencode(name) for name in arguments.words[1:-1]]).get(key)
+        value = bucket_at(tx, path).get(key)
         if value is None:
             raise CommandError(f'Error key not found for key: {quoted(key)} hex: "{key.hex()}"')
         out.line(json.dumps(as_json(value)) if arguments.json else in_format(value, arguments.format))
@@ -101,10 +105,11 @@ COMMANDS = (
         words=(FILE, BUCKETS),
         least=2,
         most=None,
-        flags=(_KEYS_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
+        flags=(_KEYS_FORMAT, _NAMES_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
         examples=(
             ("boltpy keys app.db users", "one key a line: text where it is printable UTF-8, else hex"),
             ("boltpy keys -f hex app.db users inactive", "those of the bucket `inactive` in `users`, as hex"),
+            ("boltpy keys --parse-format hex app.db 00ff", "those of the bucket whose name is the bytes 00 and ff"),
         ),
     ),
     Command(
@@ -114,7 +119,7 @@ COMMANDS = (
         words=(FILE, BUCKETS, ("KEY", "the key in that bucket")),
         least=3,
         most=None,
-        flags=(FORMAT, PARSE_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
+        flags=(FORMAT, PARSE_FORMAT, _BUCKET_FORMAT, JSON_BYTES, TIMEOUT, LIVE),
         examples=(
             ("boltpy get app.db users ada", "its value, and the end of a line"),
             ("boltpy get app.db users --parse-format hex 616461 --format bytes", "the same key; the value as it is"),

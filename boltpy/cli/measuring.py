@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from array import array
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,7 +10,8 @@ from dataclasses import asdict
 from ..printing import Printer
 from ..stats import BucketStats, PageInfo
 from ..tx import Tx
-from .command import FILE, JSON, LIVE, TIMEOUT, Arguments, Command, Flag
+from .command import FILE, JSON, LIVE, PARSE_FORMAT, TIMEOUT, Arguments, Command, Flag
+from .formats import parsed
 from .opening import reading
 from .picture import print_map
 
@@ -21,7 +21,7 @@ _MAP = Flag(
 
 
 def _stats(arguments: Arguments, out: Printer) -> int:
-    prefix = os.fsencode(arguments.words[1]) if len(arguments.words) > 1 else b""
+    prefix = parsed(arguments.words[1], arguments.parse_format) if len(arguments.words) > 1 else b""
     total, count = BucketStats(), 0
     with reading(arguments) as tx:
         for name, bucket in tx.buckets():
@@ -100,7 +100,7 @@ COMMANDS = (
         words=(FILE, ("[PREFIX]", "count only buckets whose name begins so")),
         least=1,
         most=2,
-        flags=(JSON, TIMEOUT, LIVE),
+        flags=(PARSE_FORMAT._replace(about="how PREFIX is given: as it is, or as hex"), JSON, TIMEOUT, LIVE),
         details=(
             "Sizes are bytes; what is used is counted with the headers of pages. Nested buckets count with the bucket "
             "that they are in; inlined ones are small enough to be stored in its page.",

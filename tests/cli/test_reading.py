@@ -107,6 +107,16 @@ class TestAnswers:
         assert printed("check", path) == "OK\n"
         assert printed_json("check", path) == []
 
+    def test_any_bucket_and_key_can_be_named_in_hex(self, tmp_path: Path) -> None:
+        path = tmp_path / "bytes.db"
+        with boltpy.open(path) as db, db.update() as tx:
+            tx.create_bucket(b"\x00\xff").create_bucket(b"n\x00")[b"\x00k"] = b"v"
+        assert printed("keys", path, "--parse-format", "hex", "00ff", "6e00") == "006b\n"
+        hexed = ("--bucket-format", "hex", "--parse-format", "hex")
+        assert printed("get", path, *hexed, "00ff", "6e00", "006b") == "v\n"
+        assert printed_json("stats", path, "--parse-format", "hex", "00")["buckets"] == 1
+        assert printed_json("stats", path, "--parse-format", "hex", "01")["buckets"] == 0
+
     def test_no_command_changes_the_file(self, path: Path) -> None:
         before = path.read_bytes()
         for command in ("info", "buckets", "inspect", "check"):
