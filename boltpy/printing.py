@@ -5,16 +5,18 @@
 * A reader who leaves (`| head -1`) has seen enough: the program ends early, in silence.
 * For what is of use only as a whole, such as a backup, both are errors.
 * An output that takes no more (a full disk) is an error. Ctrl-C gives 130.
+* SIGTERM and SIGHUP end the program as Ctrl-C does, so that it clears up its files: 143 and 129.
 """
 
 from __future__ import annotations
 
+import _signal  # `signal` would load enum, which takes a tenth of the start of a command
 import io
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NoReturn, TextIO
 
 _COLUMNS = 80
 _INTERRUPT = 2  # the number of SIGINT
@@ -181,7 +183,8 @@ def exit_code(program: Callable[[Printer], int], out: TextIO | None = None) -> i
     code = 0
     try:
         try:
-            code = program(printer)
+            with _ended_by_exception():
+                code = program(printer)
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
         printer.flush()
@@ -195,6 +198,30 @@ def exit_code(program: Callable[[Printer], int], out: TextIO | None = None) -> i
         # As shells count a program that a signal ended.
         return 128 + (error.number if isinstance(error, TerminatedError) else _INTERRUPT)
     return code
+
+
+@contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """Let the signals that end a process without a word raise TerminatedError within the block, which then clears up.
+
+    What the process ignores, or handles itself, stays as it is.
+    """
+    ends = [each for each in (_signal.SIGTERM, _signal.SIGHUP) if _signal.getsignal(each) == _signal.SIG_DFL]
+
+    def end(number: int, _: object) -> NoReturn:
+        for each in ends:
+            _signal.signal(each, _signal.SIG_IGN)  # a second one is not to interrupt the clearing up
+        raise TerminatedError(number)
+
+    with suppress(ValueError):  # only the main thread is told of signals
+        for number in ends:
+            _signal.signal(number, end)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            for number in ends:
+                _signal.signal(number, _signal.SIG_DFL)
 
 
 def _give_up(stream: TextIO | None) -> None:

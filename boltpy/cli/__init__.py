@@ -1,7 +1,8 @@
 """The command line `boltpy`: a drop-in for Go's `bbolt` command. Reading commands change no byte of their file.
 
 Exit codes: 0 all is well; 1 an error, told in one line on stderr, or problems found by `check`; 2 wrong usage; 130
-Ctrl-C. A reader who leaves before the end (`| head`) is an error only for what is of use as a whole, as a backup.
+Ctrl-C, 143 SIGTERM, 129 SIGHUP. A reader who leaves before the end (`| head`) is an error only for what is of use as
+a whole, as a backup.
 """
 
 from __future__ import annotations

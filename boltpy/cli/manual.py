@@ -13,7 +13,7 @@ _CODES = (
     (0, "all is well; also if a reader left before the end (| head)"),
     (1, "an error, told in one line on stderr"),
     (2, "a wrong command line"),
-    (130, "Ctrl-C"),
+    (130, "Ctrl-C; 143: SIGTERM; 129: SIGHUP; unfinished files go first"),
 )
 
 

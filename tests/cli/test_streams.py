@@ -25,6 +25,15 @@ time.sleep = lambda seconds: (sys.stderr.write("waiting\\n"), sys.stderr.flush()
 sys.exit(main())
 """
 
+# Gets a signal as soon as it waits for the disk.
+STOPPED = """
+import os, sys
+from boltpy.cli import main
+number = int(sys.argv.pop())
+os.fsync = os.fdatasync = lambda _: os.kill(os.getpid(), number)
+sys.exit(main())
+"""
+
 # Python's own buffer hides an error until it is full; without the buffer each line meets it.
 buffering = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 
@@ -156,6 +165,22 @@ def test_the_copy_of_a_live_file_goes_however_the_command_ends(
         process.send_signal(number)
         assert process.wait(60) == 128 + number
         assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "arguments",
+    ["export {} -o new", "copy {} -o new", "backup {} -o new", "compact {} -o new", "mkbucket --create new b"],
+)
+def test_a_signal_leaves_nothing_unfinished_behind(
+    path: Path, tmp_path: Path, arguments: str, number: signal.Signals
+) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", STOPPED, *arguments.format(path).split(), str(int(number))],
+        cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert outcome(result) == (128 + number, "", "")
     assert list(tmp_path.iterdir()) == []
 
 
