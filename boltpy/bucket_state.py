@@ -20,6 +20,7 @@ from .changes import Changes, KeyOrder, Mark
 from .errors import BucketError
 from .format import BUCKET_ENTRY
 from .hot.raw_page import BucketRef
+from .jsonl import bytes_text
 from .known_plain import LookedTo, Path, PlainBuckets
 from .options import DEFAULT_FILL_PERCENT
 from .stats import TxStats
@@ -52,6 +53,11 @@ class BucketTx(Protocol):
 
     def _lend(self, view: memoryview) -> memoryview:
         """Return the view, to be released when the transaction ends."""
+
+
+def too_deep(path: Path) -> BucketError:
+    """Return the error for a bucket that is nested deeper than MAX_NESTING levels."""
+    return BucketError(f"bucket {bytes_text(path[0])}: buckets in it are nested deeper than {MAX_NESTING} levels")
 
 
 class BucketState:
@@ -104,7 +110,7 @@ class BucketState:
         self._fast: dict[bytes, bytes | Mark] | None = None
         if tx.writable:
             if len(path) > MAX_NESTING:
-                raise BucketError(f"a bucket is nested deeper than {MAX_NESTING} levels, too deep to be changed")
+                raise too_deep(path)
             self._pending = {}
             self._children: dict[bytes, BucketState] = {}
             self._retyped: set[bytes] = set()  # committed nested buckets that were deleted or moved away

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from .bucket_state import MAX_NESTING
-from .errors import BucketError
+from .bucket_state import MAX_NESTING, too_deep
 from .format import HEADER_SIZE
 from .hot.raw_page import BucketRef, RawPage
+from .known_plain import Path
 from .stats import BucketStats
 from .tree import Snapshot
 
 
-def bucket_stats(snapshot: Snapshot, ref: BucketRef) -> BucketStats:
+def bucket_stats(snapshot: Snapshot, ref: BucketRef, path: Path) -> BucketStats:
     """Return the statistics of a bucket with all buckets nested in it.
+
+    Args:
+        snapshot: Where it is.
+        ref: The bucket.
+        path: The names down to it.
 
     Raises:
         CorruptError: A page breaks the format, or is in the tree twice.
+        BucketError: Buckets are nested deeper than MAX_NESTING levels.
     """
-    return _stats(snapshot, ref, snapshot.new_marks(), 0)
+    return _stats(snapshot, ref, path, snapshot.new_marks())
 
 
-def _stats(snapshot: Snapshot, ref: BucketRef, marks: bytearray, level: int) -> BucketStats:
+def _stats(snapshot: Snapshot, ref: BucketRef, path: Path, marks: bytearray) -> BucketStats:
     # Each level of nesting is a level of Python's stack; bolt sets no limit, a cycle is found through `marks`.
-    if level >= MAX_NESTING:
-        raise BucketError(f"buckets are nested deeper than {MAX_NESTING} levels")
+    if len(path) > MAX_NESTING:
+        raise too_deep(path)
     stats = BucketStats(bucket_n=1)
     nested = BucketStats()
     page_size = snapshot.meta.page_size
@@ -46,8 +52,8 @@ def _stats(snapshot: Snapshot, ref: BucketRef, marks: bytearray, level: int) -> 
             stats.depth, stats.inline_bucket_inuse = 1, HEADER_SIZE
         stats.inline_bucket_n = 1
     else:
-        for _, child in snapshot.nested_buckets(snapshot.tree(ref)):
-            nested += _stats(snapshot, child, marks, level + 1)
+        for name, child in snapshot.nested_buckets(snapshot.tree(ref)):
+            nested += _stats(snapshot, child, (*path, name), marks)
     stats.branch_alloc = (stats.branch_page_n + stats.branch_overflow_n) * page_size
     stats.leaf_alloc = (stats.leaf_page_n + stats.leaf_overflow_n) * page_size
     stats.depth += nested.depth

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from .errors import DatabaseError
-from .storage import FileStorage, PathLike, path_text, taking_the_place_of
+from .storage import FileStorage, PathLike, real_path, taking_the_place_of
 
 FileId = tuple[int, int]
 
@@ -38,6 +38,13 @@ def new_file(path: PathLike, mode: int) -> Iterator[FileStorage]:
     with new_masked_file(path, 0o600) as file:
         yield file
         os.chmod(file.path, mode)
+
+
+@contextmanager
+def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
+    """The same as new_masked_file, to be written as a stream."""
+    with new_masked_file(path, mode) as made, os.fdopen(made.fileno(), "wb", closefd=False) as file:
+        yield file
 
 
 def open_to_read(path: PathLike) -> BinaryIO:
@@ -77,8 +84,12 @@ def same_file(a: PathLike | int, b: PathLike) -> bool:
 
 
 def beside(path: PathLike, suffix: str) -> str:
-    """Return the path of the file that goes with a file: the same name and a suffix. A link is followed."""
-    return os.path.realpath(path_text(path)) + suffix
+    """Return the path of the file that goes with a file: the same name and a suffix. A link is followed.
+
+    Raises:
+        FileNotFoundError: The path begins at the current folder, and that was deleted.
+    """
+    return real_path(path) + suffix
 
 
 def file_id(path: str) -> FileId:

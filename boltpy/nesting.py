@@ -8,7 +8,7 @@ from heapq import merge
 from typing import Any, Self
 
 from . import hot
-from .bucket_state import MAX_NESTING, BucketState, BucketTx
+from .bucket_state import MAX_NESTING, BucketState, BucketTx, too_deep
 from .census import bucket_stats
 from .changes import Mark
 from .cursor import bytes_of
@@ -343,9 +343,10 @@ class NestingBucket(BucketState):
 
         Raises:
             CorruptError: A page breaks the format.
+            BucketError: Buckets are nested deeper than MAX_NESTING levels.
         """
         self._require_open()
-        return bucket_stats(self._snapshot, self._ref)
+        return bucket_stats(self._snapshot, self._ref, self._path)
 
     def inspect(self) -> BucketStructure:
         """Return the tree of buckets from here down, each with its number of pairs. Walks the whole tree."""
@@ -366,7 +367,7 @@ class NestingBucket(BucketState):
         """
         root = self._ref.root
         if len(self._path) > MAX_NESTING:
-            raise BucketError(f"a bucket is nested deeper than {MAX_NESTING} levels")
+            raise too_deep(self._path)
         if root in seen:
             raise CorruptError(root, "two buckets have the same tree")
         if root:

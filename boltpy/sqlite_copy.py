@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Final
 
 from .bucket import Bucket
-from .errors import DatabaseError
+from .errors import BoltError
 from .jsonl import path_text
 from .storage import FileStorage, taking_the_place_of
 from .tx import Tx
@@ -59,7 +59,7 @@ class SqliteCopy:
             progress: Told of bytes of keys and values that were copied.
 
         Raises:
-            DatabaseError: SQLite refuses, as it does a value of more than its limit, 10**9 bytes.
+            BoltError: SQLite refuses, as it does a value of more than its limit, 10**9 bytes.
             CorruptError: A page breaks the format.
             OSError: The system refuses.
 
@@ -74,7 +74,7 @@ class SqliteCopy:
                     self._fill(tx, db, progress)
                     db.execute("COMMIT")
             except (sqlite3.Error, OverflowError) as error:
-                raise DatabaseError(f"cannot write the SQLite file: {error}") from error
+                raise BoltError(f"{path}: cannot write the SQLite file: {error}") from error
 
     def _fill(self, tx: Tx, db: sqlite3.Connection, progress: Callable[[int], None]) -> None:
         above: list[int] = []

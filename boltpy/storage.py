@@ -16,9 +16,9 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from errno import EEXIST
+from errno import EEXIST, ENOENT
 from mmap import ACCESS_READ, MAP_SHARED, PROT_READ, mmap
-from typing import BinaryIO, NoReturn, Protocol, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias
 
 from .errors import DatabaseNotOpenError, InvalidDatabaseError, LockTimeoutError, StorageError
 from .ownership import leave_in_a_child, this_thread
@@ -325,9 +325,10 @@ def taking_the_place_of(path: PathLike) -> Iterator[str]:
 
     Raises:
         FileExistsError: The target is no regular file, or there was none and somebody has made one meanwhile.
+        FileNotFoundError: There is no folder for it.
         LockTimeoutError: Somebody has the target open as a database, and would go on in a file without a name.
     """
-    place = os.path.realpath(path_text(path))
+    place = real_path(path)
     beside = f"{place}.{os.getpid()}.{time.monotonic_ns()}.tmp"
     with _locked(place, path_text(path)) as is_there:
         try:
@@ -374,15 +375,16 @@ def _locked(path: str, name: str) -> Iterator[bool]:
         yield True
 
 
-@contextmanager
-def replacing(path: PathLike, mode: int) -> Iterator[BinaryIO]:
-    """Give a new file to write to; when the block ends well it is synced and takes the place of `path`."""
-    with taking_the_place_of(path) as beside:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with _opened(beside, flags, mode) as fd, os.fdopen(fd, "wb", closefd=False) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+def real_path(path: PathLike) -> str:
+    """Return where a path leads: from the root, links followed.
+
+    Raises:
+        FileNotFoundError: It begins at the current folder, and that was deleted.
+    """
+    try:
+        return os.path.realpath(path_text(path))
+    except FileNotFoundError:
+        raise FileNotFoundError(ENOENT, "the current folder was deleted", path_text(path)) from None
 
 
 def path_text(path: PathLike) -> str:

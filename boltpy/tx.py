@@ -22,14 +22,14 @@ from .errors import (
     TxManagedError,
     TxNotWritableError,
 )
-from .files import same_file
+from .files import replacing, same_file
 from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
 from .freelist import stored_ids
 from .known_plain import PlainBuckets
 from .options import Options
 from .ownership import this_thread
 from .stats import BucketStructure, Info, PageInfo, TxStats
-from .storage import PathLike, Storage, replacing
+from .storage import PathLike, Storage
 from .tree import Snapshot
 
 _COPY_BYTES = 1024 * 1024

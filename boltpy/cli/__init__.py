@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from ..errors import BackupError, BoltError, DatabaseError, LockTimeoutError
+from ..errors import BackupError, BoltError, BucketError, DatabaseError, LockTimeoutError
 from ..printing import Printer, complain, exit_code
 from ..version import VERSION
 from .command import FILE, UsageError
@@ -81,4 +81,8 @@ def _reason(error: Exception, file: str) -> str:
     text = str(error)
     # These may be about another file. Else it is looked for as a word: a file may be called `e`.
     is_named = isinstance(error, LockTimeoutError | BackupError) or any(f" {file}{end}" in f" {text} " for end in " :")
-    return f"{file}: {text}" if file and isinstance(error, DatabaseError | OSError) and not is_named else text
+    return (
+        f"{file}: {text}"
+        if file and isinstance(error, DatabaseError | BucketError | OSError) and not is_named
+        else text
+    )

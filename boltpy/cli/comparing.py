@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import boltpy
 
 from ..difference import BucketDifference, Difference, PairDifference, differences
-from ..errors import ChecksumError, CorruptError, DatabaseError, InvalidDatabaseError, VersionMismatchError
+from ..errors import BoltError, BucketError, ChecksumError, CorruptError, InvalidDatabaseError, VersionMismatchError
 from ..printing import Printer, ReaderLeftError
+from ..walking import every_bucket
 from .command import JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag
 from .formats import as_json, quoted
 from .opening import lock_wait, readable
@@ -34,9 +36,9 @@ def _compare(arguments: Arguments, out: Printer) -> int:
     left, right = arguments.words
     found = 0
     with (
-        _told_with(f"{left} or {right}", CorruptError),
         _opened(arguments, left) as before,
         _opened(arguments, right) as after,
+        _told_with_the_damaged((left, before), (right, after)),
     ):
         for difference in differences(before, after):
             found += 1
@@ -67,12 +69,25 @@ def _opened(arguments: Arguments, file: str) -> Iterator[boltpy.Tx]:
 
 
 @contextmanager
-def _told_with(file: str, *kinds: type[DatabaseError]) -> Iterator[None]:
+def _told_with(file: str, *kinds: type[BoltError]) -> Iterator[None]:
     """Name the file in errors of these kinds, which do not tell which of the two it is."""
     try:
         yield
     except kinds as error:
         raise CommandError(f"{file}: {error}") from error
+
+
+@contextmanager
+def _told_with_the_damaged(*sides: tuple[str, boltpy.Tx]) -> Iterator[None]:
+    """Name the file in errors of its trees: the first of two that cannot be read to its end."""
+    try:
+        yield
+    except (CorruptError, BucketError):
+        for file, tx in sides:
+            with _told_with(file, CorruptError, BucketError):
+                for bucket in every_bucket(tx):
+                    deque(bucket.items(), maxlen=0)
+        raise
 
 
 def _facts(difference: Difference) -> dict[str, object]:

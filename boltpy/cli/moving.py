@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..exporting import Export
-from ..files import is_vacant, permissions
+from ..files import is_vacant, permissions, replacing
 from ..format import MAX_PAGE_SIZE
 from ..importing import Import
 from ..meta import META_PAGE_BYTES
@@ -19,7 +19,6 @@ from ..salvage.recovery import Recovery
 from ..salvage.report import Report
 from ..salvage.source import DamagedFile
 from ..sqlite_copy import SqliteCopy
-from ..storage import replacing
 from .command import FILE, JSON, LIVE, TIMEOUT, WHOLE_CODES, Arguments, Command, CommandError, Flag, UsageError
 from .opening import lock_wait, reading, require_file, standard_input
 from .progress import Progress

@@ -10,9 +10,9 @@ from secrets import token_bytes
 from typing import BinaryIO
 
 from ..errors import DatabaseError
-from ..files import is_regular, open_to_read, permissions, same_file
+from ..files import is_regular, open_to_read, permissions, replacing, same_file
 from ..format import Pgid, Txid
-from ..storage import PathLike, path_text, replacing
+from ..storage import PathLike, path_text
 from ..tx import Tx
 from .fingerprints import ABSENT, fingerprints
 from .reading import Reader
