@@ -28,7 +28,7 @@ class Export:
 
         Args:
             tx: What to export; it must not change meanwhile.
-            progress: Told of each block how many characters it has.
+            progress: Told how many buckets and pairs more are done.
 
         Raises:
             CorruptError: A page breaks the format.
@@ -36,14 +36,14 @@ class Export:
         """
         yield HEADER
         block: list[str] = []
-        size = 0
+        size = told = 0
         for line in self._lines(tx):
             block.append(line)
             size += len(line)
             if size >= _BLOCK_CHARACTERS:
                 yield "".join(block).encode()
-                progress(size)
-                block, size = [], 0
+                progress(self.buckets + self.pairs - told)
+                block, size, told = [], 0, self.buckets + self.pairs
         block.append(end_line(self.buckets, self.pairs))
         yield "".join(block).encode()
 

@@ -56,7 +56,7 @@ class SqliteCopy:
             tx: What to copy.
             path: The SQLite file; one that is there is replaced.
             mode: Permission bits of the file, less the umask.
-            progress: Told of bytes of keys and values that were copied.
+            progress: Told how many buckets and pairs more are done.
 
         Raises:
             BoltError: SQLite refuses, as it does a value of more than its limit, 10**9 bytes.
@@ -87,16 +87,16 @@ class SqliteCopy:
             sequence = bucket.sequence if bucket.sequence <= _LARGEST else str(bucket.sequence)
             name = path[-1] if path else b""
             db.execute("INSERT INTO buckets VALUES (?, ?, ?, ?, ?)", (number, parent, name, path_text(path), sequence))
+            progress(1)
             db.executemany("INSERT INTO pairs VALUES (?, ?, ?)", self._rows(bucket, number, progress))
 
     def _rows(self, bucket: Bucket, number: int, progress: Callable[[int], None]) -> Iterator[tuple[int, bytes, bytes]]:
-        size = 0
+        before = self.pairs
         for key, value in bucket.items():
             if value is None:
                 continue
             self.pairs += 1
-            size += len(key) + len(value)
-            if self.pairs % _BATCH == 0:
-                progress(size)
-                size = 0
+            if (self.pairs - before) % _BATCH == 0:
+                progress(_BATCH)
             yield number, key, value
+        progress((self.pairs - before) % _BATCH)

@@ -11,7 +11,7 @@ from ..errors import BoltError
 from ..opening import open as open_db
 from ..printing import Printer
 from .command import JSON, LIVE, TIMEOUT, Arguments, Command, Flag
-from .opening import lock_wait, readable
+from .opening import item_count, lock_wait, readable
 from .progress import Progress, is_shown
 
 _OUTPUT = Flag(
@@ -32,7 +32,7 @@ _NO_SYNC = Flag("no-sync", "bool", "do not wait until the new file is on the dis
 def _items(path: str, timeout: float) -> int:
     """Return how many pairs and buckets there are to copy; 0 if nobody can say."""
     with suppress(BoltError), open_db(path, read_only=True, timeout=timeout) as db, db.view() as tx:
-        return sum(1 + bucket.stats().key_n for _, bucket in tx.buckets())
+        return item_count(tx)
     return 0
 
 

@@ -20,8 +20,8 @@ from ..salvage.report import Report
 from ..salvage.source import DamagedFile
 from ..sqlite_copy import SqliteCopy
 from .command import FILE, JSON, LIVE, TIMEOUT, WHOLE_CODES, Arguments, Command, CommandError, Flag, UsageError
-from .opening import lock_wait, reading, require_file, standard_input
-from .progress import Progress
+from .opening import item_count, lock_wait, reading, require_file, standard_input
+from .progress import Progress, is_shown
 
 _OUTPUT = Flag("output", "path", "where to; the output if it is not given, or -", short="o", metavar="OUT", default="-")
 _SQLITE = Flag("sqlite", "path", "make a SQLite file of it instead", metavar="OUT")
@@ -38,14 +38,15 @@ def _export(arguments: Arguments, out: Printer) -> int:
     if arguments.sqlite is not None and "output" in arguments.given:
         raise UsageError("--output and --sqlite exclude each other")
     with reading(arguments) as tx:
+        total = 1 + item_count(tx) if is_shown() else 0
         if arguments.sqlite is not None:
             copy = SqliteCopy()
             _require_vacant(arguments.sqlite)
-            with Progress("export", tx.size) as progress:
+            with Progress("export", total) as progress:
                 copy.write(tx, arguments.sqlite, permissions(arguments.file), progress.step)
             return _tell(arguments, out, copy.buckets, copy.pairs)
         export = Export()
-        with Progress("export", tx.size, shown=not _fills_screen(arguments, out)) as progress:
+        with Progress("export", total, shown=not _fills_screen(arguments, out)) as progress:
             _write(arguments, out, export.blocks(tx, progress.step))
     return 0 if arguments.output == "-" else _tell(arguments, out, export.buckets, export.pairs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -89,6 +89,14 @@ def reading(arguments: Arguments, **options: Any) -> Iterator[boltpy.Tx]:
         db.view() as tx,
     ):
         yield tx
+
+
+def item_count(tx: boltpy.Tx) -> int:
+    """Return how many pairs and buckets there are, without the root bucket; 0 if a damaged file lets nobody count."""
+    with suppress(boltpy.BoltError):
+        root = tx.bucket()
+        return 0 if root is None else root.stats().key_n
+    return 0
 
 
 def bucket_at(tx: boltpy.Tx, path: list[bytes]) -> boltpy.Bucket:

@@ -41,7 +41,9 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._shown_at and self._done < self._total:  # not all that is there had to be looked at
+            self.at(self._total)
         if self._stream is not None and self._shown_at:
             self._write("\r\x1b[K")
 
@@ -60,7 +62,7 @@ class Progress:
         if self._stream is None:
             return
         now = time.monotonic()
-        if now - self._shown_at >= _SECONDS_BETWEEN:
+        if now - self._shown_at >= _SECONDS_BETWEEN or done == self._total:
             self._shown_at = now
             line = f"{self._verb}: {self._state()}"
             self._write(f"\r{line[: columns(self._stream) - 1]}\x1b[K")  # one that wraps would stay

@@ -98,7 +98,10 @@ def test_a_terminal_that_goes_away_is_no_error() -> None:
         bar.at(1)
 
 
-@pytest.mark.parametrize("line", ["check {}", "compact {} -o {}.new"])
+@pytest.mark.parametrize(
+    "line",
+    ["check {}", "compact {} -o {}.new", "export {} -o {}.new", "export {} --sqlite {}.new", "recover {} -o {}.new"],
+)
 def test_long_commands_show_it(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.db"
     with boltpy.open(path) as db, db.update() as tx:
@@ -106,9 +109,11 @@ def test_long_commands_show_it(tmp_path: Path, line: str) -> None:
     arguments, out = line.format(path, path).split(), io.StringIO()
     with redirect_stderr(Terminal()) as terminal:
         assert main(arguments, out) == 0
-    shown = terminal.getvalue()
-    assert f"\r{arguments[0]}: [#" in shown
-    assert shown.endswith("\r\x1b[K")
+    *_, last, cleared = shown = terminal.getvalue().split("\r")
+    shares = [int(drawn.removesuffix("%\x1b[K")[-3:]) for drawn in shown[1:-1]]
+    assert last.startswith(f"{arguments[0]}: [#")
+    assert (sorted(shares), shares[-1], cleared) == (shares, 100, "\x1b[K")
+    assert max(after - before for before, after in zip(shares, shares[1:], strict=False)) < 60
     assert "#" not in out.getvalue()
 
 
