@@ -12,6 +12,7 @@ import pytest
 from boltpy.cli.manual import every_command
 from boltpy.cli.table import MODULES
 from tests.cli.beside import run_here
+from tests.cli.command import environment
 
 BASH = shutil.which("bash") or "bash"
 
@@ -45,7 +46,13 @@ def completed(script: Path, *words: str) -> list[str]:
         (["surgery", "meta", "update", "--me"], ["--meta-page"]),
         (["keys", "-f", ""], ["auto", "ascii-encoded", "hex", "bytes", "redacted"]),
         (["get", "app.db", "b", "--parse-format", "h"], ["hex"]),
+        (["get", "app.db", "--format", "="], ["auto", "ascii-encoded", "hex", "bytes", "redacted"]),
+        (["get", "app.db", "--format", "=", "h"], ["hex"]),
+        (["get", "app.db", "--format=h"], ["--format=hex"]),  # as it is without = in COMP_WORDBREAKS
         (["completion", "z"], ["zsh"]),
+        (["help", "inf"], ["info"]),
+        (["help", "surgery", "m"], ["meta"]),
+        (["help", "get", ""], []),
         (["get", ""], []),  # a file, which bash completes by itself
         (["compact", "-o", ""], []),
         (["sing", ""], []),
@@ -75,8 +82,42 @@ def test_the_script_of_another_shell_names_all_commands_and_flags(shell: str) ->
         start = f'"{command.name}") _arguments ' if shell == "zsh" else f'= "{command.name}"\' -l '
         told = [line for line in lines if start in line]
         for flag in command.flags:
-            name = f"--{flag.name}[" if shell == "zsh" else f" -l {flag.name} "
+            name = f" -l {flag.name} "
+            if shell == "zsh":
+                name = f"--{flag.name}[" if flag.kind == "bool" else f"--{flag.name}=["
             assert [line for line in told if name in line], f"{command.name} --{flag.name}"
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
+def test_the_script_for_zsh_can_be_sourced_and_knows_what_help_tells_about(tmp_path: Path) -> None:
+    path = tmp_path / "_boltpy"
+    path.write_bytes(run_here("completion", "zsh")[1])
+    line = (
+        'compdef() { print $0 $@ }; _arguments() { print -rl -- "$@" }; _files() {}; source $1;'
+        'words=(boltpy help surgery ""); CURRENT=4; _boltpy; words=(boltpy get --format=); CURRENT=3; _boltpy'
+    )
+    told = subprocess.run(["zsh", "-fc", line, "zsh", path], capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    first, *specs = told.stdout.splitlines()
+    assert first == "compdef _boltpy boltpy"
+    assert "1:word:(find-key revert-meta-page copy-page clear-page clear-page-elements freelist meta)" in specs
+    assert "--format=[how to show bytes]:format:(auto ascii-encoded hex bytes redacted)" in specs
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("help inf", ["info"]), ("help surgery m", ["meta"]), ("get --format=h", ["--format=hex"]), ("help get ", [])],
+)
+def test_fish_offers(tmp_path: Path, line: str, expected: list[str]) -> None:
+    path = tmp_path / "boltpy.fish"
+    path.write_bytes(run_here("completion", "fish")[1])
+    asked = 'source $argv[1]; complete -C "boltpy $argv[2]"'
+    told = subprocess.run(
+        ["fish", "--no-config", "-c", asked, path, line], capture_output=True, text=True, check=True,
+        env=environment(HOME=str(tmp_path)),
+    )  # fmt: skip
+    assert [offer.partition("\t")[0] for offer in told.stdout.splitlines()] == expected
 
 
 def test_a_script_as_json_and_a_shell_that_is_not_known(script: Path) -> None:
