@@ -37,6 +37,8 @@ _SHOWN_FAULTS = 10
 def _export(arguments: Arguments, out: Printer) -> int:
     if arguments.sqlite is not None and "output" in arguments.given:
         raise UsageError("--output and --sqlite exclude each other")
+    if arguments.sqlite == "-":
+        raise UsageError("a SQLite file can not be written to standard output; a file of this name is ./-")
     with reading(arguments) as tx:
         total = 1 + item_count(tx) if is_shown() else 0
         if arguments.sqlite is not None:
