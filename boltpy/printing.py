@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, NoReturn, TextIO
 
 _COLUMNS = 80
+_ESCAPES = {rune: f"\\{letter}" for rune, letter in zip("\a\b\f\n\r\t\v", "abfnrtv", strict=True)}
 _INTERRUPT = 2  # the number of SIGINT
 
 
@@ -149,6 +150,23 @@ def _write_all(sink: BinaryIO, data: bytes) -> None:
         left = left[sink.write(left) :]
 
 
+def visible(text: str) -> str:
+    """Return text on one line of which a terminal obeys nothing: what is not to be seen becomes an escape of Go's."""
+    return text if text.isprintable() else "".join(map(visible_rune, text))
+
+
+def visible_rune(rune: str) -> str:
+    """Return one character in that way; one that stands for a byte which is no UTF-8 as that byte."""
+    if rune.isprintable():
+        return rune
+    if rune in _ESCAPES:
+        return _ESCAPES[rune]
+    code = ord(rune)
+    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def complain(reason: str, *hints: str, code: int = 1) -> int:
     """Print an error as one line on stderr, where there is one, and return the exit code.
 
@@ -157,16 +175,15 @@ def complain(reason: str, *hints: str, code: int = 1) -> int:
         hints: Further lines.
         code: The exit code.
     """
-    lines = [f"Error: {' '.join(reason.split())}", *hints]
-    note("\n".join(lines))
+    note("\n".join([f"Error: {visible(reason)}", *hints]))
     return code
 
 
 def note(text: str) -> None:
-    """Print something beside the output: on stderr, where there is one."""
+    """Print lines beside the output: on stderr, where there is one. What a terminal would obey becomes visible."""
     if sys.stderr is not None:
         try:
-            sys.stderr.write(text + "\n")
+            sys.stderr.write("".join(f"{visible(line)}\n" for line in text.split("\n")))
         except OSError:
             _give_up(sys.stderr)
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from .. import snapshot
 from ..files import permissions, same_file
-from ..printing import Printer
+from ..printing import Printer, visible
 from .command import FILE, JSON, LIVE, TIMEOUT, WHOLE_CODES, Arguments, Command, CommandError, Flag, UsageError
 from .opening import reading, require_file, standard_input
 from .progress import Progress
@@ -50,7 +50,7 @@ def _copy(arguments: Arguments, out: Printer) -> int:
             with reading(arguments) as tx:
                 tx.copy_file(arguments.output, permissions(arguments.file))
                 txid = tx.id
-    out.line(json.dumps({"txid": txid}) if arguments.json else f"copied txid {txid} to {arguments.output}")
+    out.line(json.dumps({"txid": txid}) if arguments.json else f"copied txid {txid} to {visible(arguments.output)}")
     return 0
 
 

@@ -11,7 +11,7 @@ import boltpy
 
 from ..difference import BucketDifference, Difference, PairDifference, differences
 from ..errors import BoltError, BucketError, ChecksumError, CorruptError, InvalidDatabaseError, VersionMismatchError
-from ..printing import Printer, ReaderLeftError
+from ..printing import Printer, ReaderLeftError, visible
 from ..walking import every_bucket
 from .command import JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag
 from .formats import as_json, quoted
@@ -48,10 +48,10 @@ def _compare(arguments: Arguments, out: Printer) -> int:
                 out.line(json.dumps(_facts(difference)))
             else:
                 if found == 1:
-                    out.line(f"--- {left}\n+++ {right}")
+                    out.line(f"--- {visible(left)}\n+++ {visible(right)}")
                 _print(difference, out)
     if arguments.brief and found:
-        out.line(json.dumps({"same": False}) if arguments.json else f"{left} and {right} differ")
+        out.line(json.dumps({"same": False}) if arguments.json else f"{visible(left)} and {visible(right)} differ")
     elif arguments.brief and arguments.json:
         out.line(json.dumps({"same": True}))
     return 1 if found else 0

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 
+from ..printing import visible_rune
 from .command import CommandError
-
-_ESCAPES = {
-    ord(rune): escape
-    for rune, escape in zip('\a\b\f\n\r\t\v"\\', (*(f"\\{letter}" for letter in "abfnrtv"), '\\"', "\\\\"), strict=True)
-}
 
 
 def printable(data: bytes) -> str | None:
@@ -20,6 +16,12 @@ def printable(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if text.isprintable() else None
+
+
+def named(name: bytes) -> str:
+    """Return a name as it is where it can be seen, else in quotes, as what begins with a quote itself."""
+    text = printable(name)
+    return text if text and not text.startswith('"') else quoted(name)
 
 
 def shown(data: bytes) -> str:
@@ -39,16 +41,7 @@ def quoted_path(path: str) -> str:
 
 
 def _quoted_rune(rune: str) -> str:
-    code = ord(rune)
-    if code in _ESCAPES:
-        return _ESCAPES[code]
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    if rune.isprintable():
-        return rune
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return f"\\{rune}" if rune in '"\\' else visible_rune(rune)
 
 
 def in_format(data: bytes, name: str) -> str | bytes:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import boltpy
 
-from ..printing import Printer
+from ..printing import Printer, visible
 from ..usage import BucketUsage, Counts, FileUsage, Room, bucket_usages, counts, file_usage
 from .command import FILE, JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, Flag
-from .formats import as_json, quoted_path, shown
+from .formats import as_json, named, quoted_path
 from .opening import reading
 from .paths import NAMES_FORMAT, bucket_of, names, shown_path
 
@@ -32,14 +32,14 @@ def _tree(arguments: Arguments, out: Printer) -> int:
         top = bucket_of(tx, path)
         starts = [""]
         waiting: list[Iterator[tuple[bytes, boltpy.Bucket, bool]]] = []
-        _tree_line(arguments, out, path, top, counts(top, marks), shown_path(path) if path else arguments.file)
+        _tree_line(arguments, out, path, top, counts(top, marks), shown_path(path) if path else visible(arguments.file))
         if deepest != 0:
             waiting.append(_with_last(top))
         while waiting:
             for name, bucket, is_last in waiting[-1]:
                 found = counts(bucket, marks)
                 start = starts[-1] + (at_last if is_last else at)
-                _tree_line(arguments, out, list(bucket._path), bucket, found, start + shown(name))
+                _tree_line(arguments, out, list(bucket._path), bucket, found, start + named(name))
                 if found.buckets and (deepest is None or len(waiting) < deepest):
                     waiting.append(_with_last(bucket))
                     starts.append(starts[-1] + (past_last if is_last else past))

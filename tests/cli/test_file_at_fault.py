@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 import boltpy
 from boltpy.cli import main
-from tests.cli.command import COMMAND, ROOT, environment
+from tests.cli.command import COMMAND, ROOT, environment, printed
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -68,6 +69,30 @@ class TestDiff:
 
     def test_a_folder_is_told(self, path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         assert error_of(capsys, "diff", path, tmp_path) == f"Error: {tmp_path} is a directory\n"
+
+
+HOSTILE = "\x1b[2J a\udcff  b.db"
+
+
+@pytest.mark.parametrize("command", ["info", "tree", "diff {}", "", "keys {} b --parse-format"])
+def test_a_terminal_obeys_no_name_in_an_error(path: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told = error_of(capsys, *command.format(path).split(), HOSTILE)
+    assert "\x1b" not in told
+    assert "\\x1b[2J a\\xff  b.db" in told
+
+
+def test_a_terminal_obeys_no_name_in_the_output(path: Path, tmp_path: Path) -> None:
+    hostile, shown = tmp_path / HOSTILE, rf"{tmp_path}/\x1b[2J a\xff  b.db"
+    with boltpy.open(hostile):
+        pass
+    assert printed("tree", hostile) == f"{shown}  (0 keys)\n"
+    assert printed("copy", path, "-o", hostile).endswith(f" to {shown}\n")
+    printed("put", path, "b", "k", "v")
+    out = io.StringIO()
+    assert main(["diff", str(path), str(hostile)], out) == main(["diff", "-q", str(path), str(hostile)], out) == 1
+    assert out.getvalue().splitlines() == [
+        f"--- {path}", f"+++ {shown}", '- "b"/"k" = "v"', f"{path} and {shown} differ"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["stats {}", "inspect {}", "export {} -o {}.x", "diff {} {}"])

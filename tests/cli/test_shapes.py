@@ -36,8 +36,16 @@ class TestTree:
             "├── inline  (3 keys)",
             f"├── users  ({keys[b'users']:,} keys, 1 bucket, sequence 43)",
             "│   └── old  (300 keys)",
-            "└── fe00656d707479  (0 keys)",
+            r'└── "\xfe\x00empty"  (0 keys)',
         ]
+
+    def test_no_name_looks_like_another(self, tmp_path: Path) -> None:
+        with boltpy.open(tmp_path / "a.db") as db, db.update() as tx:
+            for name in (b"\x00", b"00", b'"\\x00"'):
+                tx.create_bucket(name)
+        assert [line[4:-10] for line in printed("tree", tmp_path / "a.db").splitlines()[1:]] == [
+            r'"\x00"', r'"\"\\x00\""', "00",
+        ]  # fmt: skip
 
     def test_from_a_bucket_and_not_deeper_than_asked(self, path: Path) -> None:
         assert [line.split("  (")[0] for line in printed("tree", path, "users").splitlines()] == ['"users"', "└── old"]
