@@ -129,6 +129,7 @@ def _report(written: Measured, been_read: Measured, arguments: Arguments, out: P
         for name, it in results.items():
             times = f"{go_duration(it.nanoseconds)}\t({go_duration(it.each)}/op)\t({it.per_second} op/sec)"
             out.line(f"# {name.title()}\t{it.ops}(ops)\t{times}")
+    if not arguments.json:
         out.line("")
 
 

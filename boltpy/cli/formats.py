@@ -24,6 +24,11 @@ def named(name: bytes) -> str:
     return text if text and not text.startswith('"') else quoted(name)
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a noun in the form that goes with a number of things."""
+    return noun if count == 1 else f"{noun}s"
+
+
 def shown(data: bytes) -> str:
     """Return bytes as text where they are printable UTF-8, else as lower-case hex: the format `auto`."""
     text = printable(data)

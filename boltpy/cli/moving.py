@@ -20,6 +20,7 @@ from ..salvage.report import Report
 from ..salvage.source import DamagedFile
 from ..sqlite_copy import SqliteCopy
 from .command import FILE, JSON, LIVE, TIMEOUT, WHOLE_CODES, Arguments, Command, CommandError, Flag, UsageError
+from .formats import plural
 from .opening import item_count, lock_wait, reading, require_file, standard_input
 from .progress import Progress, is_shown
 
@@ -55,7 +56,8 @@ def _export(arguments: Arguments, out: Printer) -> int:
 
 def _tell(arguments: Arguments, out: Printer, buckets: int, pairs: int) -> int:
     facts = {"buckets": buckets, "pairs": pairs}
-    out.line(json.dumps(facts) if arguments.json else f"{buckets} buckets, {pairs} pairs")
+    text = f"{buckets} {plural(buckets, 'bucket')}, {pairs} {plural(pairs, 'pair')}"
+    out.line(json.dumps(facts) if arguments.json else text)
     return 0
 
 
@@ -135,8 +137,8 @@ def _report(report: Report) -> Iterator[str]:
     for slot, meta in enumerate(report.metas):
         yield f"meta {slot}: {meta}"
     yield f"{report.leaves:>11,} leaf pages are whole, {report.damaged_leaves:,} are damaged"
-    yield f"{report.buckets:>11,} buckets"
-    yield f"{report.pairs.placed:>11,} pairs in their places"
+    yield f"{report.buckets:>11,} {plural(report.buckets, 'bucket')}"
+    yield f"{report.pairs.placed:>11,} {plural(report.pairs.placed, 'pair')} in their places"
     for count, text in (
         (report.pairs.matched, "pairs put into the only bucket that lacks such keys"),
         (report.pairs.lost, "pairs whose bucket is not known"),
@@ -153,7 +155,7 @@ def _report(report: Report) -> Iterator[str]:
             yield f"the other meta is valid too: --meta {other} gives its commit"
         else:
             yield f"the other meta is damaged, and was perhaps the newer one: --meta {other} looks for what it led to"
-    yield "nothing is wrong" if report.is_whole else f"{report.faults:,} fault{'s' * (report.faults != 1)}"
+    yield "nothing is wrong" if report.is_whole else f"{report.faults:,} {plural(report.faults, 'fault')}"
     yield from (f"  {text}" for text in report.texts[:_SHOWN_FAULTS])
     if report.faults > _SHOWN_FAULTS:
         yield "  ... the rest is in the notes of the output"

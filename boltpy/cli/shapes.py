@@ -10,7 +10,7 @@ import boltpy
 from ..printing import Printer, visible
 from ..usage import BucketUsage, Counts, FileUsage, Room, bucket_usages, counts, file_usage
 from .command import FILE, JSON_BYTES, LIVE, TIMEOUT, Arguments, Command, Flag
-from .formats import as_json, named, quoted_path
+from .formats import as_json, named, plural, quoted_path
 from .opening import reading
 from .paths import NAMES_FORMAT, bucket_of, names, shown_path
 
@@ -76,7 +76,7 @@ def _tree_line(
 
 
 def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return f"{count:,} {plural(count, what)}"
 
 
 def _du(arguments: Arguments, out: Printer) -> int:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltpy.cli.command import CommandError
-from boltpy.cli.formats import as_json, in_format, parsed, quoted, shown
+from boltpy.cli.formats import as_json, in_format, parsed, plural, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,10 @@ from boltpy.cli.formats import as_json, in_format, parsed, quoted, shown
 )
 def test_a_literal_of_go(data: bytes, literal: str) -> None:
     assert quoted(data) == in_format(data, "ascii-encoded") == literal
+
+
+def test_one_thing_is_singular() -> None:
+    assert [plural(count, "pair") for count in (0, 1, 2)] == ["pairs", "pair", "pairs"]
 
 
 def test_text_is_shown_where_it_can_be_seen() -> None:
