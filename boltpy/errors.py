@@ -79,7 +79,7 @@ class LockTimeoutError(DatabaseError, TimeoutError):
         timeout: How long was waited, in seconds.
     """
 
-    def __init__(self, path: str, timeout: float, holder: str = "another opener") -> None:
+    def __init__(self, path: str, timeout: float, holder: str = "a process that the system does not name") -> None:
         text = f"{path} is locked by {holder}"
         super().__init__(f"timeout: {text} (waited {timeout:g} s)" if timeout >= 1e-6 else text)
         self.path = path

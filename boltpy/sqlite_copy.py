@@ -53,17 +53,20 @@ class SqliteCopy:
         """Copy everything; the file is made beside its place and renamed there when it is on the disk.
 
         Args:
-            tx: What to copy.
-            path: The SQLite file; one that is there is replaced.
+            tx: What to copy; a transaction that nothing changes meanwhile.
+            path: The SQLite file; one that is there is replaced, a link is followed.
             mode: Permission bits of the file, less the umask.
             progress: Told how many buckets and pairs more are done.
 
         Raises:
             BoltError: SQLite refuses, as it does a value of more than its limit, 10**9 bytes.
             CorruptError: A page breaks the format.
+            BucketError: Buckets are nested deeper than MAX_NESTING levels.
+            FileExistsError: What is at the path is no regular file.
+            LockTimeoutError: Somebody has it open as a database.
             OSError: The system refuses.
 
-        After an error the place is as it was.
+        After an error the place is as it was, and `buckets` and `pairs` tell how far it came.
         """
         with taking_the_place_of(path) as beside:
             FileStorage(beside, mode=mode, read_only=False, exclusive=True).close()  # SQLite would not ask for the mode

@@ -152,7 +152,7 @@ class FileStorage:
                 parts = line.split()
                 if len(parts) > 5 and parts[1] == "FLOCK" and parts[5] == place and int(parts[4]) > 0:
                     return f"process {parts[4]}" if int(parts[4]) != os.getpid() else "this process"
-        return "another opener"
+        return "a process that the system does not name"
 
     def _is_held_by_this_thread(self) -> bool:
         mine = os.fstat(self._fd)

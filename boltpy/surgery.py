@@ -206,11 +206,18 @@ def has_freelist(file: RawFile) -> bool:
 
 
 def rebuild_freelist(file: RawFile, output: str) -> None:
-    """Write a copy of a file in which the freelist is stored again. If it is stored already, that is all the copy has.
+    """Write a copy of a file in which the freelist is stored again. It is on the disk, as a whole, when this returns.
+
+    Args:
+        file: The source. It stays as it is. If it stores a freelist, the copy is the same to the byte.
+        output: Where to; there must be no file yet.
 
     Raises:
-        SurgeryError: There is an output.
-        BoltError, OSError: As `boltpy.open`.
+        SurgeryError: There is a file.
+        DatabaseError: The copy cannot be opened: both metas are damaged, or a tree in which free pages are looked for.
+        OSError: The system refuses.
+
+    After an error there is no output.
     """
     require_vacant(output)
     with taking_the_place_of(output) as beside:

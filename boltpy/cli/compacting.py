@@ -10,7 +10,7 @@ from ..compact_file import compact_file
 from ..errors import BoltError
 from ..opening import open as open_db
 from ..printing import Printer
-from .command import JSON, LIVE, TIMEOUT, Arguments, Command, Flag
+from .command import JSON, LIVE, TIMEOUT, Arguments, Command, Flag, UsageError
 from .opening import item_count, lock_wait, readable
 from .progress import Progress, is_shown
 
@@ -23,7 +23,7 @@ _OUTPUT = Flag(
     required=True,
 )
 _TX_MAX_SIZE = Flag(
-    "tx-max-size", "int", "bytes of keys and values in a transaction on the new file; 0: any", default=65536,
+    "tx-max-size", "int", "bytes of keys and values in a transaction on the new file; 0: no limit", default=65536,
     metavar="BYTES",
 )  # fmt: skip
 _NO_SYNC = Flag("no-sync", "bool", "do not wait until the new file is on the disk", default=False)
@@ -37,6 +37,8 @@ def _items(path: str, timeout: float) -> int:
 
 
 def _compact(arguments: Arguments, out: Printer) -> int:
+    if arguments.tx_max_size < 0:
+        raise UsageError("--tx-max-size is a number of bytes; 0 is no limit")
     timeout = lock_wait(arguments.timeout)
     with (
         readable(arguments) as path,
@@ -47,7 +49,7 @@ def _compact(arguments: Arguments, out: Printer) -> int:
             path,
             arguments.output,
             timeout,
-            tx_max_size=max(arguments.tx_max_size, 0),
+            tx_max_size=arguments.tx_max_size,
             sync=not arguments.no_sync,
             progress=progress.at,
         )

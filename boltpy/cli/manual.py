@@ -13,7 +13,9 @@ _CODES = (
     (0, "all is well; also if a reader left before the end (| head)"),
     (1, "an error, told in one line on stderr"),
     (2, "a wrong command line"),
-    (130, "Ctrl-C; 143: SIGTERM; 129: SIGHUP; unfinished files go first"),
+    (129, "SIGHUP, after unfinished files are gone"),
+    (130, "Ctrl-C, likewise"),
+    (143, "SIGTERM, likewise"),
 )
 
 
@@ -51,10 +53,13 @@ def manual(command: Command) -> str:
         lines += ["", "EXAMPLES"]
         for line, about in command.examples:
             lines += [f"  {line}", f"      {about}"]
-    special = dict(command.codes)
-    codes = sorted({**dict(_CODES), **special}.items())
-    lines += ["", "EXIT CODES", *_columns([(str(code), when) for code, when in codes])]
+    lines += ["", "EXIT CODES", *_columns([(str(code), when) for code, when in exit_codes(command).items()])]
     return "\n".join(lines)
+
+
+def exit_codes(command: Command) -> dict[int, str]:
+    """Return when a command ends with which code, the codes in order."""
+    return dict(sorted({**dict(_CODES), **dict(command.codes)}.items()))
 
 
 def every_command() -> Iterator[Command]:

@@ -12,6 +12,7 @@ import pytest
 import boltpy
 from boltpy.cli import main
 from tests.boltpy.rawfile import HEADER
+from tests.cli.beside import run_here
 from tests.cli.command import COMMAND, ROOT, environment, printed, printed_json
 
 
@@ -137,6 +138,13 @@ def test_a_link_is_followed(source: Path, folder: Path, tmp_path: Path) -> None:
     printed("compact", source, "-o", link)
     assert link.is_symlink()
     assert contents(folder / "new.db") == contents(source)
+
+
+def test_less_than_nothing_is_no_size_of_a_transaction(source: Path, folder: Path) -> None:
+    code, out, errors = run_here("compact", source, "-o", folder / "new.db", "--tx-max-size", "-5")
+    assert (code, out) == (2, b"")
+    assert errors.startswith("Error: --tx-max-size is a number of bytes; 0 is no limit\n")
+    assert not (folder / "new.db").exists()
 
 
 def refuse(source: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> str:

@@ -34,6 +34,22 @@ def test_the_overview_names_each_command() -> None:
     assert json.loads(text("help", "--json")) == {command.name: command.about for command in COMMANDS}
 
 
+def test_as_json_it_tells_about_the_group_that_was_asked_for() -> None:
+    assert list(json.loads(text("help", "surgery", "meta", "--json"))) == [
+        "surgery meta validate", "surgery meta update"
+    ]  # fmt: skip
+
+
+@every
+def test_as_json_it_tells_about_the_command_that_was_asked_for(command: Command) -> None:
+    told = json.loads(text("help", *command.name.split(), "--json"))
+    assert (told["name"], told["about"], told["usage"]) == (command.name, command.about, command.usage())
+    assert told["arguments"] == dict(command.words)
+    assert [flag["name"] for flag in told["flags"]] == [*(flag.name for flag in command.flags), "help"]
+    assert told["codes"].keys() >= {"0", "1", "2", "130"}
+    assert (list(told["examples"].items()), told["details"]) == (list(command.examples), list(command.details))
+
+
 @every
 def test_a_manual_has_all_parts(command: Command) -> None:
     manual = text("help", *command.name.split())

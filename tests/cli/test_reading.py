@@ -36,7 +36,7 @@ Bucket statistics
 	Total number on inlined buckets: {} ({}%)
 	Bytes used for inlined buckets: {} (0%)
 """
-HOLDER = "this process" if Path("/proc/locks").exists() else "another opener"
+HOLDER = "this process" if Path("/proc/locks").exists() else "a process that the system does not name"
 
 
 @pytest.fixture
