@@ -33,14 +33,14 @@ class Base(NamedTuple):
     Attributes:
         root: The root bucket's page; None if nobody knows.
         sequence: The root bucket's.
-        free: 1 for each page that is free.
-        stores_free: Whether the file stores a freelist. Else what no tree has is free, if all trees are whole.
+        free: 1 for each page that is free, as far as known.
+        knows_free: Whether that is all of them, or the root a guess. Else what no tree has is free, if all are whole.
     """
 
     root: Pgid | None
     sequence: int
     free: bytes
-    stores_free: bool
+    knows_free: bool
 
 
 def find_base(file: DamagedFile, report: Report, slot: int | None) -> Base:
@@ -64,16 +64,26 @@ def find_base(file: DamagedFile, report: Report, slot: int | None) -> Base:
     report.root = meta.root
     if meta.freelist == NO_FREELIST:
         report.freelist = "not stored"
-        return Base(meta.root, meta.sequence, bytes(file.page_count), stores_free=False)
-    free = _freelist(file, meta.freelist)
-    report.freelist = "damaged" if free is None else "read"
-    if free is None:
+        return Base(meta.root, meta.sequence, bytes(file.page_count), knows_free=False)
+    listed = _freelist(file, meta.freelist)
+    if listed is None:
         report.fault(f"page {meta.freelist}: no freelist, but the meta says so")
-    return Base(meta.root, meta.sequence, bytes(file.page_count) if free is None else free, stores_free=True)
+        listed = _Listed(bytes(file.page_count), is_sound=False)
+    elif not listed.is_sound:
+        report.fault(f"page {meta.freelist}: the freelist has ids out of order, or of no page")
+    report.freelist = "read" if listed.is_sound else "damaged"
+    return Base(meta.root, meta.sequence, listed.free, knows_free=listed.is_sound)
 
 
-def _freelist(file: DamagedFile, pgid: Pgid) -> bytes | None:
-    """Return 1 for each page that a freelist has; None if the page is no freelist."""
+class _Listed(NamedTuple):
+    """What a freelist says: 1 for each page that it has, and whether it could be one that was written so."""
+
+    free: bytes
+    is_sound: bool
+
+
+def _freelist(file: DamagedFile, pgid: Pgid) -> _Listed | None:
+    """Return what a freelist says; None if the page is no freelist."""
     if pgid >= file.page_count or file.kinds[pgid] != FREELIST:
         return None
     at = pgid * file.page_size
@@ -86,10 +96,13 @@ def _freelist(file: DamagedFile, pgid: Pgid) -> bytes | None:
         return None
     ids = file.read(at, count * PGID.size)
     free = bytearray(file.page_count)
+    last, is_sound = 1, len(ids) == count * PGID.size
     for (listed,) in PGID.iter_unpack(ids[: len(ids) // PGID.size * PGID.size]):
+        is_sound = is_sound and last < listed < file.page_count
+        last = listed
         if 2 <= listed < file.page_count:
             free[listed] = 1
-    return bytes(free)
+    return _Listed(bytes(free), is_sound)
 
 
 def links(file: DamagedFile, page: Page) -> Iterable[Pgid]:
@@ -116,10 +129,10 @@ def _without_meta(file: DamagedFile, report: Report) -> Base:
                     children.append(child)
     found: list[_Guess] = []
     for pgid in range(2, file.page_count):
-        free = _freelist(file, pgid) if len(found) < _MOST_FREELISTS else None
-        if free is not None and not free[pgid]:  # no freelist has itself
-            tops, wrong = _tops(file, free, parents, children)
-            found.append(_Guess(len(tops) + wrong, pgid, tops, free))
+        listed = _freelist(file, pgid) if len(found) < _MOST_FREELISTS else None
+        if listed is not None and not listed.free[pgid]:  # no freelist has itself
+            tops, wrong = _tops(file, listed.free, parents, children)
+            found.append(_Guess(len(tops) + wrong, pgid, tops, listed.free))
     unlisted = bytes(file.page_count)
     tops, wrong = _tops(file, unlisted, parents, children)
     best = min([guess.score for guess in found] + [len(tops) + wrong])
@@ -133,7 +146,7 @@ def _without_meta(file: DamagedFile, report: Report) -> Base:
     )[1]
     report.root, report.root_is_guessed = root, root is not None
     free = bytes(map(min, *(guess.free for guess in equal))) if len(equal) > 1 else equal[0].free if equal else unlisted
-    return Base(root, 0, free, stores_free=True)
+    return Base(root, 0, free, knows_free=True)
 
 
 class _Guess(NamedTuple):

@@ -64,7 +64,7 @@ class Recovery:
         faults = self.report.faults
         if base.root is not None:
             yield from walk.run(root, base.root)
-        strays = self._strays(base, walk, is_whole=self.report.faults == faults)
+        strays = self._strays(base, walk, is_whole=self.report.faults == faults + walk.free_in_use)
         yield from self._into_gaps(strays, walk, out)
         tops = self._tops(strays, walk)
         for pgid in [*tops, *strays]:  # what stands in a circle has no top
@@ -78,9 +78,9 @@ class Recovery:
         Args:
             base: Where the walk began.
             walk: The walk.
-            is_whole: Whether it met no fault.
+            is_whole: Whether it met no fault but pages that the freelist has too.
         """
-        all_free = is_whole and base.root is not None and not base.stores_free
+        all_free = is_whole and not base.knows_free
         found = []
         for pgid in range(2, self._file.page_count):
             if not self._file.is_tree_page(pgid) or walk.visits[pgid]:

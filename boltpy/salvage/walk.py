@@ -59,6 +59,7 @@ class Walk:
         covered: 1 for each page that an item of a page before it reaches into.
         gaps: Where something is missing in a bucket.
         claimed: How many pages were claimed so far, overflow included.
+        free_in_use: How many of them the freelist has too, overflow not looked at.
     """
 
     def __init__(self, file: DamagedFile, out: Output, report: Report, free: bytes) -> None:
@@ -77,7 +78,7 @@ class Walk:
         self.visits = bytearray(file.page_count)
         self.covered = bytearray(file.page_count)
         self.gaps: list[Gap] = []
-        self.claimed = 0
+        self.claimed = self.free_in_use = 0
         self._above = bytearray(file.page_count)
         self._looks = bytearray(file.page_count)
         # Bytes that the paths of nested buckets may take together: more than in any file that is not made to do harm.
@@ -174,6 +175,7 @@ class Walk:
             return False
         self._report.page(is_leaf=page.is_leaf, doubts=page.doubts)
         if self._free[pgid]:
+            self.free_in_use += 1
             self._tell(f"page {pgid}: the freelist has it too", is_fault=self._most > 1)
         return True
 

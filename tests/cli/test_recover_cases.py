@@ -41,6 +41,41 @@ def lost(found: Recovered) -> list[Entry]:
     return [entry for entry in found.entries if entry[0][:1] == (LOST,)]
 
 
+@pytest.fixture
+def emptied(path: Path) -> RawFile:
+    """A file with deleted pairs in its free pages."""
+    with boltpy.open(path) as db, db.update() as tx:
+        tx.delete_bucket(b"left")
+    return RawFile(path)
+
+
+@pytest.mark.parametrize("damage", ["erased", "no page", "in use", "out of order"])
+def test_with_nothing_but_the_freelist_damaged_deleted_pairs_stay_deleted(emptied: RawFile, damage: str) -> None:
+    expected = SoundFile(bytes(emptied.data)).entries()
+    freelist = emptied.newest().freelist
+    if damage == "erased":
+        erase(emptied, freelist)
+    else:
+        first, second = emptied.offset(freelist) + 16, emptied.offset(freelist) + 24
+        number = {"no page": 2**40, "in use": emptied.bucket_root(b"right")}.get(damage)
+        if number is None:
+            number = struct.unpack_from("<Q", emptied.data, second)[0]
+        struct.pack_into("<Q", emptied.data, first, number)
+    found = recovered(emptied)
+    assert set(found.entries) == expected
+    assert found.report.freelist == "damaged"
+    assert found.report.old_pages > 0
+    assert not found.report.is_whole
+    assert recovered(emptied, old=True).pairs > found.pairs
+
+
+def test_next_to_other_damage_a_damaged_freelist_lets_all_pages_out(emptied: RawFile) -> None:
+    expected = {entry[1:] for entry in SoundFile(bytes(emptied.data)).entries()}
+    erase(emptied, emptied.newest().freelist)
+    erase(emptied, emptied.bucket_root(b"right"))
+    assert recovered(emptied).pairs > expected
+
+
 def test_leaves_below_a_lost_root_page_find_the_bucket_that_lacks_them(raw: RawFile) -> None:
     expected = SoundFile(bytes(raw.data)).entries()
     erase(raw, raw.bucket_root(b"left"))
