@@ -13,7 +13,16 @@
 
 from __future__ import annotations
 
-from .errors import Conflict, EngineError, EntityExists, EntityNotFound, OutcomeUnknown, PreconditionFailed
+from .counters import Counter
+from .errors import (
+    Conflict,
+    EngineError,
+    EntityExists,
+    EntityNotFound,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TransactionTooLarge,
+)
 from .interface import Engine
 from .models import (
     ContainerState,
@@ -53,6 +62,7 @@ __all__ = [
     "Change",
     "Conflict",
     "ContainerState",
+    "Counter",
     "DockerRegistryAuth",
     "Engine",
     "EngineError",
@@ -81,6 +91,7 @@ __all__ = [
     "TaskRunFailureKind",
     "Token",
     "TokenKind",
+    "TransactionTooLarge",
     "TriggerEvent",
     "TriggerResult",
     "TriggerResultState",

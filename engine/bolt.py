@@ -14,6 +14,7 @@ import boltpy
 
 from .arguments import system_clock, time_by
 from .bolt_queries import BoltQueries, E
+from .counters import Counter
 from .errors import EngineError, RecordExists, RecordNotFound
 from .event_log import EventLog, require_number
 from .models import (
@@ -33,7 +34,7 @@ from .storm.files import is_noted, note, opening, read_version
 from .storm.layout import DATABASE, marks_of
 from .tempers import Compat
 from .transactions import Group
-from .validation import require_key, require_types
+from .validation import require_counter, require_key, require_types
 
 
 class BoltEngine(BoltQueries):
@@ -202,6 +203,14 @@ class BoltEngine(BoltQueries):
             except RecordNotFound:
                 raise self._temper.not_found(Event, {"id": id}) from None
             group.note(Event, {"id": id})
+
+    def raise_counter(self, counter: Counter) -> None:
+        require_counter(counter)
+        with self._transactions.writing() as group:
+            if counter.kind is Event:
+                EventLog(group.tx).skip(counter.last)
+            else:
+                self._records(group.tx, counter.kind, *counter.place).skip_numbers(counter.last)
 
     # --- what they share ---
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import boltpy
 
 from .arguments import limit_of, wanted_namespaces
+from .counters import Counter
 from .errors import EngineError, RecordError, RecordNotFound
 from .event_log import GOFERS_KINDS, EventLog, event_of
 from .interface import Engine
@@ -46,6 +47,9 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Entity)
 
 W = TypeVar("W")
+
+
+_COUNTED = tuple(kind_of(it) for it in (Run, TriggerEvent, Event))
 
 
 class BoltQueries(Engine):
@@ -224,6 +228,15 @@ class BoltQueries(Engine):
                         raise EngineError(f"{place}: it has another name in it than the one that it is stored under")
                     yield entity
 
+    def counters(self) -> list[Counter]:
+        with self._transactions.reading() as tx:
+            found = [self._counter(tx, *place) for place in _counted_places(tx)]
+            return [counter for counter in found if counter.last > 0]
+
+    def _counter(self, tx: boltpy.Tx, kind: type[Any], place: tuple[str, ...]) -> Counter:
+        last = EventLog(tx).last if kind is Event else self._records(tx, kind, *place).last_number()
+        return Counter(kind, place, last)
+
     def watch(self, kind: type[Any] | None = None, *, since: int | None = None) -> Watch:
         if kind is not None:
             kind_of(kind)
@@ -270,6 +283,18 @@ class BoltQueries(Engine):
             return records.get(wanted)
         except RecordNotFound:
             raise self._temper.not_found(kind, key) from None
+
+
+def _counted_places(tx: boltpy.Tx) -> Iterator[tuple[type[Any], tuple[str, ...]]]:
+    """The classes that are counted, each with a place in which it has a bucket."""
+    walk = Walk(tx)
+    for path, bucket in walk:
+        names = [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())]
+        below = [it for wanted in _COUNTED for it in wanted.levels(path, names)]
+        walk.enter(path, list(dict.fromkeys(below)))
+        kind = kind_at(path)
+        if kind in _COUNTED:
+            yield kind.entity, tuple(map(text_of_key, path[:-1]))
 
 
 def read_registrations(tx: boltpy.Tx, *, strict: bool = False) -> Iterator[RunRegistryKey]:

@@ -66,6 +66,13 @@ class OutcomeUnknown(EngineError):
     """
 
 
+class TransactionTooLarge(EngineError):
+    """The database takes no transaction of that many operations or bytes. Nothing was stored; smaller ones may be.
+
+    Only engines that hand over a transaction as one request raise it.
+    """
+
+
 class RecordError(EngineError, ValueError):
     """Stored bytes are not the JSON of the entity that they should be.
 

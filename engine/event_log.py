@@ -70,9 +70,7 @@ class EventLog:
             EngineError: The file has no log, or there is no number left.
             PreconditionFailed: A field holds what can not be stored.
         """
-        bucket = self._bucket
-        if bucket is None:
-            raise EngineError("this file is of a schema without an event log: it has no bucket events")
+        bucket = self._made()
         # What can not be stored is found before anything is changed.
         encode(event)
         if event.event_id:
@@ -85,11 +83,26 @@ class EventLog:
             event.event_id = bucket.next_sequence()
         bucket.put(key_of(event.event_id), encode(event))
 
+    @property
+    def last(self) -> int:
+        """The last number that was given out; 0 if none was, or there is no log."""
+        return self._bucket.sequence if self._bucket is not None else 0
+
+    def skip(self, last: int) -> None:
+        """Give out no number up to `last` any more; EngineError if the file has no log."""
+        bucket = self._made()
+        bucket.sequence = max(bucket.sequence, last)
+
     def delete(self, id: int) -> None:
         """Delete the event with that number, which is not given out again; RecordNotFound if there is none."""
         if self._bucket is None or self._stored(id) is None:
             raise RecordNotFound
         self._bucket.delete(key_of(id))
+
+    def _made(self) -> boltpy.Bucket:
+        if self._bucket is None:
+            raise EngineError("this file is of a schema without an event log: it has no bucket events")
+        return self._bucket
 
     def _stored(self, id: int) -> bytes | None:
         require_number(id)

@@ -96,6 +96,7 @@ class Engine(OptionalParts, ABC):
         Raises:
             Conflict: At the end of the block: it is not so. Nothing is stored, and the block can be tried again.
             OutcomeUnknown: At the end of the block: the database stopped answering.
+            TransactionTooLarge: At the end of the block: it holds more than the database takes at once.
         """
 
     def walk(self, kind: type[E]) -> Iterator[E]:

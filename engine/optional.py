@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from .counters import Counter
 from .errors import EngineError
 from .models import Event
 from .watching import Watch
 
 
 class OptionalParts:
-    """The event log, which Gofer had from 2022 on, and watching."""
+    """The event log, which Gofer had from 2022 on, watching, and counters that can be told and set."""
 
     def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
         """A page of the events by number, or from the last one down. (Gofer: `offset` is a distance of numbers, and
@@ -66,6 +67,24 @@ class OptionalParts:
             TypeError: That is no class of entities.
         """
         raise EngineError("this engine can not watch")
+
+    def counters(self) -> list[Counter]:
+        """The last number of each place in which numbers were given out, in any order; for copies of a whole database.
+
+        Raises:
+            EngineError: The engine can not tell, or one that is stored is no number.
+        """
+        raise EngineError("this engine does not tell its counters")
+
+    def raise_counter(self, counter: Counter) -> None:
+        """See to it that no number up to the counter's is given out any more; one that is there and greater stays.
+
+        Raises:
+            PreconditionFailed: A name of its place is empty, too long or reserved, or it is below 1 or beyond 64 bits.
+            EngineError: The engine can not do that; so for events if a bolt file is of an older schema.
+            TypeError: It is no counter, or not of a class that is counted, in a place of that class.
+        """
+        raise EngineError("the counters of this engine can not be set")
 
 
 _NO_LOG = "this engine keeps no event log"

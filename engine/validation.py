@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
 
+from .counters import Counter
 from .errors import PreconditionFailed
-from .models import DockerRegistryAuth, Namespace, Pipeline, Run, RunRegistryKey, Token
+from .models import DockerRegistryAuth, Event, Namespace, Pipeline, Run, RunRegistryKey, Token, TriggerEvent
 from .places import EVENTS, REGISTRY, fields_of
 from .wire import encode, struct_of
 
@@ -72,6 +73,24 @@ def require_key(key: RunRegistryKey) -> None:
     size = len(encode(key))
     if size > MAX_KEY:
         raise _unfit("RunRegistryKey", f"at most {MAX_KEY} bytes as JSON, not {size}")
+
+
+def require_counter(counter: Counter) -> None:
+    """Raise TypeError unless it is a counter of a class that is counted, PreconditionFailed if it can not be stored."""
+    if type(counter) is not Counter:
+        raise TypeError(f"this takes a Counter, not {type(counter).__name__}")
+    kind, place, last = counter.kind, counter.place, counter.last
+    if kind not in (Run, TriggerEvent, Event):
+        raise TypeError(f"only Run, TriggerEvent and Event are counted, not {reprlib.repr(kind)}")
+    fields = [field for _, field in fields_of(kind)] if kind is not Event else ["event_id"]
+    if type(place) is not tuple or len(place) != len(fields) - 1:
+        raise TypeError(f"the place of a counter of {kind.__name__} is ({', '.join(fields[:-1])}), not {place!r}")
+    if type(last) is not int or not 0 < last < 2**63:
+        raise _unfit("Counter.last", f"a number from 1 up of 64 bits, not {reprlib.repr(last)}")
+    if kind is not Event:
+        entity = kind(**dict(zip(fields, (*place, last), strict=True)))
+        require_types(entity, kind)
+        require_names(entity, new=True)
 
 
 def _require_usable(label: str, name: str) -> None:

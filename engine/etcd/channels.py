@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import grpc
 
-from ..errors import EngineError
+from ..errors import EngineError, TransactionTooLarge
 from . import messages
 from .address import Address, Tls
 
@@ -163,12 +163,10 @@ class Channels:
             return Full(f"{text}: the server is full (--quota-backend-bytes); compact, defragment and disarm its alarm")
         if "too large" in details or "larger than max" in details:
             size = f" ({request.ByteSize()} bytes)" if request is not None else ""
-            return EngineError(f"{text}{size}: the server takes no larger ones (--max-request-bytes)")
+            return TransactionTooLarge(f"{text}{size}: the server takes no larger ones (--max-request-bytes)")
         if "too many operations" in details:
             wanted = max(len(request.success), len(request.compare)) if request is not None else 0
-            return EngineError(
-                f"{text}: this one has {wanted}, and the server takes fewer (--max-txn-ops); it was not stored"
-            )
+            return TransactionTooLarge(f"{text}: this one has {wanted}, and the server takes fewer (--max-txn-ops)")
         if "authentication failed" in details:
             return EngineError(f"{text} (user {self.address.user!r})")
         if "user name is empty" in details:

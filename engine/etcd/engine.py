@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..arguments import system_clock, time_by
+from ..counters import Counter
 from ..errors import EngineError, EntityExists
 from ..event_log import require_number
 from ..forms import inherited
@@ -27,19 +28,17 @@ from ..models import (
 from ..places import arguments_of
 from ..tempers import Compat
 from ..transactions import Group
-from ..validation import require_key, require_names, require_types
+from ..validation import require_counter, require_key, require_names, require_types
 from ..wire import encode
 from .address import parse_address
 from .channels import Channels
 from .commits import mark_name
 from .groups import Groups
 from .layout import FORMAT, Layout, Parts
-from .queries import EtcdQueries, about
+from .queries import LAST, EtcdQueries, about
 from .work import Work
 
 T = TypeVar("T")
-
-_LAST = 2**63 - 1
 
 
 class EtcdEngine(EtcdQueries):
@@ -209,6 +208,16 @@ class EtcdEngine(EtcdQueries):
         require_number(id)
         self._delete(Event, id)
 
+    def raise_counter(self, counter: Counter) -> None:
+        require_counter(counter)
+        key = self._layout.counter(counter.kind, counter.place)
+
+        def change(group: Group[Work]) -> None:
+            if self._number(key, group.tx.get(key)) < counter.last:
+                group.tx.put(key, str(counter.last).encode())
+
+        self._groups.write(change)
+
     # --- what they share ---
 
     def _accept(self, kind: type[T], entity: T, *, new: bool) -> None:
@@ -241,7 +250,7 @@ class EtcdEngine(EtcdQueries):
             key = self._key(kind, *place, own)
             self._require_new(work, kind, key, (*place, own))
         else:
-            if last >= _LAST:
+            if last >= LAST:
                 raise EngineError(f"{kind.__name__}.{field}: there is no number left")
             own = last + 1
             group.numbered.append((entity, field))
@@ -283,14 +292,6 @@ class EtcdEngine(EtcdQueries):
     def _require_new(self, work: Work, kind: type[Any], key: bytes, parts: Parts) -> None:
         if work.get(key) is not None:
             raise about(EntityExists, kind, parts)
-
-    def _number(self, key: bytes, value: bytes | None) -> int:
-        """The number that a counter stands at."""
-        if value is None:
-            return 0
-        if not value.isdigit() or len(value) > len(str(_LAST)):
-            raise EngineError(f"etcd has a counter that is no number: {key!r} is {value!r}")
-        return int(value)
 
     def _require_format(self, work: Work) -> None:
         found = work.get(self._layout.format)

@@ -91,6 +91,7 @@ _PARTS: Final[dict[type[Any], tuple[tuple[str, Writer], ...]]] = {
     RunRegistryKey: (("namespace", text), ("pipeline", text), ("run", number)),
     Event: (("id", number),),
 }
+_COUNTED: Final = (Run, TriggerEvent, Event)
 _BY_NAME: Final = {kind.__name__.encode(): kind for kind in _PARTS}
 
 
@@ -103,6 +104,7 @@ class Layout:
         self.format = prefix + b"format"
         self.everything = _span(prefix)
         self._entities = prefix + b"e/"
+        self.counters = _span(prefix + b"c/")
 
     def entity(self, kind: type[Any], parts: Parts) -> bytes | None:
         """The key of one entity; None if there can be none, because a number has more than 64 bits.
@@ -146,12 +148,30 @@ class Layout:
         Raises:
             EngineError: It is no key of an entity.
         """
-        name, _, rest = key.removeprefix(self._entities).partition(b"/")
+        kind, found, rest = self._read(self._entities, key)
+        if rest or len(found) < len(_PARTS[kind]):
+            raise _foreign(key)
+        return kind, found
+
+    def counted(self, key: bytes) -> tuple[type[Any], tuple[str, ...]]:
+        """The class and the place of the counter with that key.
+
+        Raises:
+            EngineError: It is no key of a counter.
+        """
+        kind, found, rest = self._read(self.counters.start, key)
+        if rest or kind not in _COUNTED or len(found) != len(_PARTS[kind]) - 1:
+            raise _foreign(key)
+        return kind, tuple(found.values())
+
+    def _read(self, area: bytes, key: bytes) -> tuple[type[Any], dict[str, Any], bytes]:
+        """The class in a key, the arguments that follow as far as they are whole, and what is behind them."""
+        name, _, rest = key.removeprefix(area).partition(b"/")
         kind = _BY_NAME.get(name)
-        if not key.startswith(self._entities) or kind is None:
-            raise EngineError(f"etcd has a key that is none of the engine's: {key!r}")
+        if not key.startswith(area) or kind is None:
+            raise _foreign(key)
         found: dict[str, Any] = {}
-        for argument, writer in _PARTS[kind]:
+        for argument, writer in _PARTS[kind] if rest else ():
             if writer is text:
                 # An escaped 00 is followed by FF, so that the first 00 00 is the end.
                 part, end, rest = rest.partition(_END)
@@ -163,10 +183,10 @@ class Layout:
                 part = backwards(part) if writer is _countdown else part
                 found[argument] = int.from_bytes(part, "big", signed=True)
             if not complete:
+                raise _foreign(key)
+            if not rest:
                 break
-        if rest or len(found) < len(_PARTS[kind]) or not complete:
-            raise EngineError(f"etcd has a key that is none of the engine's: {key!r}")
-        return kind, found
+        return kind, found, rest
 
     def _key(self, area: bytes, kind: type[Any], parts: Parts) -> bytes | None:
         written = [self.prefix, area, kind.__name__.encode(), b"/"]
@@ -183,6 +203,10 @@ class Layout:
 def arguments(kind: type[Any]) -> tuple[str, ...]:
     """The names of the arguments that name an entity of that class."""
     return tuple(name for name, _ in _PARTS[kind])
+
+
+def _foreign(key: bytes) -> EngineError:
+    return EngineError(f"etcd has a key that is none of the engine's: {key!r}")
 
 
 def _span(prefix: bytes) -> Span:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..arguments import limit_of, wanted_namespaces
+from ..counters import Counter
 from ..errors import EngineError, EntityExists, EntityNotFound, RecordError
 from ..interface import Engine
 from ..models import (
@@ -33,6 +34,9 @@ from .watches import Watches
 from .work import Pair, Work
 
 E = TypeVar("E")
+
+LAST = 2**63 - 1
+"""The last number that can be given out."""
 
 _DELETABLE = (Token, DockerRegistryAuth, RunRegistryKey, Event)
 
@@ -168,6 +172,22 @@ class EtcdQueries(Engine):
     def _walk(self, kind: type[E]) -> Iterator[E]:
         found = self._pairs(self._groups.reading(), kind, self._layout.entities(kind))
         yield from (self._decoded(kind, key, value) for key, value in found)
+
+    def counters(self) -> list[Counter]:
+        def answer(work: Work) -> list[Counter]:
+            stored = [(*self._layout.counted(key), self._number(key, value)) for key, value in work.items(counters)]
+            return [Counter(kind, place, last) for kind, place, last in stored if last]
+
+        counters = self._layout.counters
+        return self._groups.read(answer)
+
+    def _number(self, key: bytes, value: bytes | None) -> int:
+        """The number that a counter stands at."""
+        if value is None:
+            return 0
+        if not value.isdigit() or len(value) > len(str(LAST)) or int(value) > LAST:
+            raise EngineError(f"etcd has a counter that is no number: {key!r} is {value!r}")
+        return int(value)
 
     # --- what both halves stand on ---
 

@@ -110,7 +110,7 @@ class Records(ReadRecords[T]):
             self._store(record, new=True)
             return
         # A counter may be behind: ids that others brought along do not move it.
-        number = max(self._last_number(), self._greatest_number(), 0) + 1
+        number = self.last_number() + 1
         if number >= _INT64:
             raise BadCounter(f"{self._id.label}: there is no number left")
         self._store_as(number, record)
@@ -176,6 +176,25 @@ class Records(ReadRecords[T]):
             entry = key if mark is self._id else mark.entry(old) if mark.unique else None
             open_index(bucket, mark).drop(key, entry)
         bucket.delete(key)
+
+    def last_number(self) -> int:
+        """The number after which `insert` counts on: the last that was given out, or the greatest id; 0 for neither.
+
+        Raises:
+            BadCounter: See there.
+        """
+        return max(self._last_number(), self._greatest_number(), 0)
+
+    def skip_numbers(self, last: int) -> None:
+        """Give out no number up to `last` any more; the bucket is made if it is not there.
+
+        Raises:
+            PreconditionFailed: The number has more than 64 bits.
+            OtherCodec, BadCounter: See there.
+        """
+        counter = key_of(last)
+        if last > self.last_number():
+            self._made().create_bucket_if_not_exists(METADATA).put(self._id.counter_name, counter)
 
     def _require_record(self, record: T) -> None:
         if not isinstance(record, self._entity):

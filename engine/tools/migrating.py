@@ -2,7 +2,8 @@
 
 What the target holds already in the same form is left as it is. So a migration that was cut short goes on where it
 stopped: run again, it stores only what is missing or different. Numbers, and what runs and pipelines note of what is
-below them, are as in the source.
+below them, are as in the source. So are the last numbers that were given out: what was deleted there gives its number
+to nothing here.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..errors import EngineError, EntityNotFound
+from ..counters import Counter
+from ..errors import EngineError, EntityNotFound, TransactionTooLarge
 from ..interface import Engine
 from ..models import Event, Run, RunRegistryKey, TaskRun
+from ..optional import OptionalParts
 from ..wire import encode
-from .kinds import KINDS, Kind
+from .kinds import KINDS, Kind, kind_of
 
 Named = tuple[str, tuple[str | int, ...]]
 """The name of a kind, and what names one of its entities."""
+
+Place = tuple[type[Any], tuple[str, ...]]
+"""A class that is counted, and what names a place of it."""
 
 Tick = Callable[[], object]
 
@@ -92,9 +98,15 @@ class Migration:
             touched = (it for it in self.source.walk(kind.entity) if _named(kind, it) in self._touched)
             for batch in _batches(touched):
                 self._group(kind, batch, self._update)
+        for counter in _behind(_counters(self.source, self._wanted), _counters(self.target, self._wanted)):
+            try:
+                self.target.raise_counter(counter)
+            except EngineError as error:
+                about = f"the last number {counter.last} of {_shown([_place(counter)])} can not be stored in the target"
+                raise EngineError(f"{about}: {error}") from None
 
     def verify(self, tick: Tick) -> int:
-        """Compare all entities of both, and return how many they are.
+        """Compare all entities of both, and the last numbers that were given out; return how many entities they are.
 
         Raises:
             EngineError: They are not the same.
@@ -104,12 +116,14 @@ class Migration:
         missing = [name for name in wanted if name not in found]
         extra = [name for name in found if name not in wanted]
         different = [name for name, digest in found.items() if name in wanted and digest != wanted[name]]
+        behind = [_place(it) for it in _behind(_counters(self.source, wanted), _counters(self.target, found))]
         said = [
             f"{len(names)} {what}: {_shown(names)}"
             for what, names in (
                 ("are missing in the target", missing),
                 ("are in the target only", extra),
                 ("differ", different),
+                ("places would give numbers of the source again", behind),
             )
             if names
         ]
@@ -145,20 +159,25 @@ class Migration:
 
     def _group(self, kind: Kind, batch: list[Any], call: Callable[[Kind, Any], None]) -> None:
         """Make a call for each entity, all in one transaction, or in more where that is too much for the target."""
+        refused: EngineError | None = None
         try:
             with self.target.transaction():
                 for entity in batch:
-                    call(kind, entity)
-        except EngineError as error:
+                    try:
+                        call(kind, entity)
+                    except EngineError as error:
+                        refused = _unfit(kind, entity, error)
+                        raise
+        except TransactionTooLarge as error:
             if len(batch) == 1:
-                name = " ".join(map(str, kind.key_of(batch[0])))
-                about = f"the {kind.name} {name} can not be stored in the target"
-                if isinstance(error, EntityNotFound):
-                    raise EngineError(f"{about}: what it belongs to is not in the source ({error})") from None
-                raise EngineError(f"{about}: {error}") from None
+                raise _unfit(kind, batch[0], error) from None
             half = len(batch) // 2
             self._group(kind, batch[:half], call)
             self._group(kind, batch[half:], call)
+        except EngineError:
+            if refused is None:
+                raise
+            raise refused from None
 
     def _put(self, kind: Kind, entity: Any) -> None:
         is_there = _named(kind, entity) in self._there
@@ -179,10 +198,18 @@ class Migration:
         getattr(self.target, f"update_{kind.name}")(entity)
 
 
+def _unfit(kind: Kind, entity: Any, error: EngineError) -> EngineError:
+    about = f"the {_shown([_named(kind, entity)])} can not be stored in the target"
+    if isinstance(error, EntityNotFound):
+        return EngineError(f"{about}: what it belongs to is not in the source ({error})")
+    return EngineError(f"{about}: {error}")
+
+
 def has_events(storage: Engine) -> bool:
-    """Whether an engine has a log of events with something in it."""
-    keeps_a_log = type(storage).get_all_events is not Engine.get_all_events
-    return keeps_a_log and bool(storage.get_all_events(limit=1))
+    """Whether an engine has a log of events in which something is, or was."""
+    if type(storage).get_all_events is Engine.get_all_events:
+        return False
+    return bool(storage.get_all_events(limit=1)) or (Event, ()) in _counters(storage, ())
 
 
 def _digests(storage: Engine, tick: Tick) -> dict[Named, bytes]:
@@ -211,12 +238,33 @@ def _found(storage: Engine, wanted: dict[Named, bytes], tick: Tick) -> dict[Name
     return found
 
 
+def _counters(storage: Engine, names: Iterable[Named]) -> dict[Place, int]:
+    """The last number of each place: what the engine tells, and what the entities with these names show."""
+    found: dict[Place, int] = {}
+    if type(storage).counters is not OptionalParts.counters:
+        found = {(it.kind, it.place): it.last for it in storage.counters()}
+    for kind, (*levels, own) in names:
+        place = KINDS[kind].entity, tuple(map(str, levels))
+        if KINDS[kind].is_numbered and isinstance(own, int) and own > found.get(place, 0):
+            found[place] = own
+    return found
+
+
+def _behind(source: dict[Place, int], target: dict[Place, int]) -> list[Counter]:
+    """The counters of the source that the target has not reached."""
+    return [Counter(*place, last) for place, last in source.items() if last > target.get(place, 0)]
+
+
 def _digest(entity: Any) -> bytes:
     return hashlib.blake2b(encode(entity), digest_size=16).digest()
 
 
 def _named(kind: Kind, entity: Any) -> Named:
     return kind.name, tuple(kind.key_of(entity))
+
+
+def _place(counter: Counter) -> Named:
+    return kind_of(counter.kind).name, counter.place
 
 
 def _arguments(kind: Kind, entity: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 import engine
 from engine import (
+    Counter,
     DockerRegistryAuth,
     Engine,
     EngineError,
     Event,
     Namespace,
+    OutcomeUnknown,
     Pipeline,
     PipelineTriggerConfig,
     Run,
@@ -43,6 +46,13 @@ class LoggingEngine(MemoryEngine):
 
     def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
         return [Event(event_id=4, kind="x")]
+
+
+class SilentEngine(MemoryEngine):
+    """One that tells nothing of its counters, and does not let them be set."""
+
+    counters = Engine.counters
+    raise_counter = Engine.raise_counter
 
 
 def migrate(source: Engine, target: Engine, tick: Callable[[], object] = lambda: None) -> Migration:
@@ -135,6 +145,86 @@ def test_a_target_with_something_else_is_refused(source: Engine, target: Engine)
     ):
         migrate(source, target)
     assert target.get_all_tokens() == []
+
+
+EVENTS = Counter(Event, (), 5)
+RUNS = Counter(Run, ("ns", "p"), 8)
+
+
+@pytest.mark.parametrize(("one", "two"), [("bolt", "etcd"), ("etcd", "bolt")])
+def test_numbers_of_what_is_gone_are_not_given_again(one: str, two: str, tmp_path: Path) -> None:
+    late = {"event_log": True}
+    for name in "from", "to":
+        (tmp_path / name).mkdir()
+    with (
+        ENGINES[one](tmp_path / "from", **late if one == "bolt" else {}) as first,
+        ENGINES[two](tmp_path / "to", **late if two == "bolt" else {}) as second,
+    ):
+        fill(first)
+        first.raise_counter(EVENTS)
+        first.raise_counter(RUNS)
+        second.raise_counter(Counter(Event, (), 2))
+        migration = migrate(first, second)
+        assert set(second.counters()) == set(first.counters())
+        run = Run(**PLACE)
+        second.add_run(run)
+        assert run.id == 9
+        # What the target has given out since then is its own.
+        first.raise_counter(Counter(Event, (), 7))
+        second.raise_counter(Counter(Event, (), 30))
+        with pytest.raises(EngineError, match="only: run ns p 9"):
+            migration.verify(lambda: None)
+        assert Counter(Event, (), 30) in second.counters()
+
+
+def test_a_counter_that_lags_behind_is_found_and_put_right(source: Engine, target: Engine) -> None:
+    migration = migrate(source, target)
+    source.raise_counter(RUNS)
+    with pytest.raises(EngineError, match="1 places would give numbers of the source again: run ns p"):
+        migration.verify(lambda: None)
+    assert migrate(source, target).stored == {}
+    assert RUNS in target.counters()
+
+
+def test_an_engine_without_counters_takes_and_gives_what_its_entities_show(source: Engine, target: Engine) -> None:
+    with SilentEngine() as between:
+        migrate(source, between)
+        migrate(between, target)
+        source.raise_counter(RUNS)
+        with pytest.raises(
+            EngineError, match="last number 8 of run ns p can not be stored in the target: the counters"
+        ):
+            migrate(source, between)
+
+
+def test_a_new_file_keeps_the_numbers_of_a_log_that_is_empty_now(tmp_path: Path) -> None:
+    with ENGINES["etcd"](tmp_path) as source:
+        source.add_event(Event(event_id=5))
+        source.delete_event(id=5)
+        with open_target(str(tmp_path / "new.db"), source) as made:
+            migrate(source, made)
+            assert made.counters() == [EVENTS]
+
+
+@pytest.mark.parametrize("failure", [OutcomeUnknown("silence"), EngineError("no answer")])
+def test_only_what_is_too_large_is_tried_in_smaller_pieces(
+    source: Engine, failure: EngineError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = MemoryEngine()
+    begun = []
+
+    @contextmanager
+    def failing() -> Iterator[None]:
+        begun.append(1)
+        yield
+        raise failure
+
+    monkeypatch.setattr(target, "transaction", failing)
+    for name in "abc":
+        source.add_namespace(Namespace(id=name))
+    with pytest.raises(type(failure)) as caught:
+        migrate(source, target)
+    assert (caught.value, len(begun)) == (failure, 1)
 
 
 def test_what_others_write_meanwhile_is_found(source: Engine, target: Engine) -> None:

@@ -89,3 +89,9 @@ def test_a_key_of_somebody_else_is_an_error(odd: bytes) -> None:
 def test_a_key_with_something_behind_it_is_one_too() -> None:
     with pytest.raises(EngineError, match="none of the engine's"):
         LAYOUT.kind_and_key(key(Token, "a") + b"x")
+
+
+@pytest.mark.parametrize("key", [b"c/Namespace/", b"c/Run/", b"c/Run/a\x00\x00", b"c/Event/x", b"c/x/", b"e/Event/"])
+def test_a_key_of_no_counter_is_refused(key: bytes) -> None:
+    with pytest.raises(EngineError, match="none of the engine's"):
+        Layout(b"x/").counted(b"x/" + key)

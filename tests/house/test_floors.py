@@ -46,7 +46,7 @@ FLOORS = {
         "__main__",
     ),
     "engine": (
-        "errors gojson",
+        "errors gojson counters",
         "codecs classes watching",
         "compiled",
         "wire",

@@ -45,7 +45,8 @@ ENGINE = """
     RequiredParentState
     encode decode
     EngineError EntityNotFound EntityExists PreconditionFailed Conflict OutcomeUnknown
-    Watch Change
+    TransactionTooLarge
+    Watch Change Counter
 """
 
 # Which class a caller may catch instead, and which builtin where Python code would look for one.

@@ -11,6 +11,7 @@ from typing import Any
 
 import engine
 from engine import (
+    Counter,
     DockerRegistryAuth,
     EngineError,
     EntityExists,
@@ -28,7 +29,7 @@ from engine import (
 from engine.forms import inherited
 from engine.places import arguments_of
 from engine.storm import key_of
-from engine.validation import require_key, require_names, require_types
+from engine.validation import require_counter, require_key, require_names, require_types
 
 Place = tuple[Any, ...]
 
@@ -205,6 +206,15 @@ class MemoryEngine(engine.Engine):
                 raise EntityNotFound(entity=kind.__name__)
 
     # --- the interface ---
+
+    def counters(self) -> list[Counter]:
+        return [Counter(kind, place, last) for (kind, place), last in self._reading().counters.items() if last > 0]
+
+    def raise_counter(self, counter: Counter) -> None:
+        require_counter(counter)
+        with self._writing() as state:
+            place = (counter.kind, counter.place)
+            state.counters[place] = max(state.counters.get(place, 0), counter.last)
 
     def get_all_namespaces(self, *, offset: int = 0, limit: int = 0) -> list[Namespace]:
         return self._page(sorted(self._list(Namespace), key=lambda it: key_of(it.id)), offset, limit)
