@@ -36,7 +36,7 @@ from .storm import KeyValues, Records, text_of_key
 from .storm.layout import RESERVED, page, require_int
 from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
-from .tools.kinds import Kind, kind_at, kind_of
+from .tools.kinds import Kind, Path, kind_at, kind_of
 from .tools.walking import Walk, shown_path
 from .transactions import Transactions
 from .watching import Watch
@@ -210,23 +210,17 @@ class BoltQueries(Engine):
 
     def _walk(self, wanted: Kind) -> Iterator[Any]:
         with self._transactions.reading() as tx:
-            walk = Walk(tx)
-            for path, bucket in walk:
-                if kind_at(path) is not wanted:
-                    names = [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())]
-                    walk.enter(path, wanted.levels(path, names))
-                    continue
-                for key, value in bucket.items():
-                    if value is None or key.startswith(RESERVED.encode()):
-                        continue
-                    place = shown_path(path, key, wanted)
-                    try:
-                        entity = decode(wanted.entity, value if wanted.id_field else key)
-                    except RecordError as error:
-                        raise RecordError(error.reason, place=place) from None
-                    if wanted.place(wanted.key_of(entity)) != (path, key):
-                        raise EngineError(f"{place}: it has another name in it than the one that it is stored under")
-                    yield entity
+            pairs = _pairs(tx, wanted)
+            # A block may change what it walks over.
+            for path, key, value in list(pairs) if self._transactions.open.group is not None else pairs:
+                place = shown_path(path, key, wanted)
+                try:
+                    entity = decode(wanted.entity, value if wanted.id_field else key)
+                except RecordError as error:
+                    raise RecordError(error.reason, place=place) from None
+                if wanted.place(wanted.key_of(entity)) != (path, key):
+                    raise EngineError(f"{place}: it has another name in it than the one that it is stored under")
+                yield entity
 
     def counters(self) -> list[Counter]:
         with self._transactions.reading() as tx:
@@ -285,11 +279,28 @@ class BoltQueries(Engine):
             raise self._temper.not_found(kind, key) from None
 
 
+def _pairs(tx: boltpy.Tx, wanted: Kind) -> Iterator[tuple[Path, bytes, bytes]]:
+    """The pairs of a kind, each with the path of its bucket."""
+    walk = Walk(tx)
+    for path, bucket in walk:
+        if kind_at(path) is wanted:
+            for key, value in bucket.items():
+                if value is not None and not key.startswith(RESERVED.encode()):
+                    yield path, key, value
+        else:
+            walk.enter(path, wanted.levels(path, _names(bucket)))
+
+
+def _names(bucket: boltpy.Bucket) -> list[bytes]:
+    """The names of the buckets in a bucket, without storm's own."""
+    return [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())]
+
+
 def _counted_places(tx: boltpy.Tx) -> Iterator[tuple[type[Any], tuple[str, ...]]]:
     """The classes that are counted, each with a place in which it has a bucket."""
     walk = Walk(tx)
     for path, bucket in walk:
-        names = [name for name, _ in bucket.buckets() if not name.startswith(RESERVED.encode())]
+        names = _names(bucket)
         below = [it for wanted in _COUNTED for it in wanted.levels(path, names)]
         walk.enter(path, list(dict.fromkeys(below)))
         kind = kind_at(path)

@@ -109,7 +109,7 @@ class Engine(OptionalParts, ABC):
             kind: A class of entities, `engine.RunRegistryKey` among them.
 
         Returns:
-            An iterator over one state of the database; take all of it, or close it.
+            An iterator over one state of the database, which a block may change meanwhile; take all of it, or close it.
 
         Raises:
             EngineError: As the listings. From a bolt file also if an entity has another name in it than the one that

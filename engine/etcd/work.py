@@ -177,8 +177,10 @@ class Work:
         return answer
 
     def _merged(self, span: Span, own: list[bytes], reverse: bool) -> Iterator[Pair]:
-        stored = ((key, value) for key, value in self._pages(span, -1, reverse) if key not in self.writes)
-        written = ((key, value) for key in own if (value := self.writes[key]) is not None)
+        # What is written while somebody walks is not of the state that the walk shows.
+        writes = {key: self.writes[key] for key in own}
+        stored = (pair for pair in self._pages(span, -1, reverse) if pair[0] not in writes)
+        written = ((key, value) for key, value in writes.items() if value is not None)
         return heapq.merge(stored, written, key=lambda pair: pair[0], reverse=reverse)
 
 

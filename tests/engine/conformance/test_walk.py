@@ -58,6 +58,28 @@ def test_all_are_found(storage: Engine) -> None:
     assert list(storage.walk(RunRegistryKey)) == [RunRegistryKey("ns", "p", -1)]
 
 
+def test_a_block_may_change_what_it_walks_over(storage: Engine) -> None:
+    place = {"namespace_id": "ns", "pipeline_id": "p"}
+    storage.add_namespace(Namespace(id="ns"))
+    storage.add_pipeline(Pipeline(id="p", namespace="ns"))
+    for number in range(1, 6):
+        storage.add_run(Run(**place, id=number))
+    with storage.transaction():
+        storage.update_run(Run(**place, id=3, started=1))
+        seen = []
+        for run in storage.walk(Run):
+            seen.append((run.id, run.started))
+            for number in 6 - run.id, run.id:
+                storage.update_run(Run(**place, id=number, started=2))
+            if run.id == 4:
+                storage.add_run(Run(**place))
+    assert sorted(seen) == [(1, 0), (2, 0), (3, 1), (4, 0), (5, 0)]
+    assert [(it.id, it.started) for it in storage.get_all_runs(**place)] == [
+        (6, 0),
+        *((it, 2) for it in (5, 4, 3, 2, 1)),
+    ]
+
+
 def test_nothing_is_found_in_nothing(storage: Engine) -> None:
     assert list(storage.walk(TaskRun)) == list(storage.walk(RunRegistryKey)) == []
 
