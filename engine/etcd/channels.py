@@ -44,6 +44,7 @@ _OPTIONS: Final = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 _PAUSE: Final = 0.1
+_GETS: Final = 100
 
 _Code: Final = grpc.StatusCode
 # After these nobody knows whether the server did what it was asked.
@@ -77,6 +78,8 @@ class Channels:
     def __init__(self, address: Address) -> None:
         """Nothing is connected before the first question."""
         self.address = address
+        self.gets_at_once = _GETS
+        """Keys that are read with one request; fewer, once a server has refused that many."""
         self._channels = [_channel(endpoint, address.tls) for endpoint in address.endpoints]
         # Not all clients are to ask the first server.
         self._current = random.randrange(len(self._channels))

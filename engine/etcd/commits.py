@@ -15,7 +15,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from ..errors import EngineError, OutcomeUnknown
+from ..errors import EngineError, OutcomeUnknown, TransactionTooLarge
 from . import messages
 from .channels import KV_RANGE, KV_TXN, Channels, Full, Lost
 from .work import Work
@@ -39,6 +39,7 @@ class Commits:
 
         Raises:
             OutcomeUnknown: No server answers. They are stored, or not at all.
+            TransactionTooLarge: They are too many for one request. Nothing is stored.
             EngineError: The server refuses them. Nothing is stored.
         """
         if self._in_doubt:
@@ -59,6 +60,9 @@ class Commits:
             if stored:
                 return True
             raise
+        except TransactionTooLarge as error:
+            self._in_doubt = False
+            raise TransactionTooLarge(f"{error}; it was not stored") from None
         except EngineError:
             self._in_doubt = False
             raise

@@ -12,6 +12,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from ..errors import TransactionTooLarge
 from . import messages
 from .channels import KV_RANGE, KV_TXN, Channels
 from .layout import Span
@@ -20,7 +21,6 @@ PAGE: Final = 400
 """Keys to a request."""
 
 _KEYS_PAGE: Final = 4000
-_GETS: Final = 100
 
 Pair = tuple[bytes, bytes]
 
@@ -55,11 +55,19 @@ class Work:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of several keys, in their order, with few requests."""
         missing = [key for key in keys if key not in self.writes and key not in self._seen]
-        for first in range(0, len(missing), _GETS):
-            asked = missing[first : first + _GETS]
+        while missing:
+            asked = missing[: self._channels.gets_at_once]
             ranges = [messages.RangeRequest(key=key, revision=self.revision) for key in asked]
             request = messages.TxnRequest(success=[messages.RequestOp(request_range=it) for it in ranges])
-            answer = self._channels.ask(KV_TXN, request)
+            try:
+                answer = self._channels.ask(KV_TXN, request)
+            except TransactionTooLarge:
+                if len(asked) == 1:
+                    raise
+                # A server may be set to take fewer than it does by itself, or the keys be long.
+                self._channels.gets_at_once = len(asked) // 2
+                continue
+            missing = missing[len(asked) :]
             for key, response in zip(asked, answer.responses, strict=True):
                 self._take(key, response.response_range)
             self.revision = self.revision or answer.header.revision

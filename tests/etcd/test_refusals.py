@@ -215,6 +215,16 @@ class TestLimits:
                 storage.add_run(run)
             assert run.id == 0
             assert storage.get_all_runs(namespace_id="a", pipeline_id="p") == []
+            for number in range(10):
+                storage.add_pipeline(engine.Pipeline(id=f"p{number}", namespace="a"))
+            assert len(storage.get_all_pipelines(namespace_id="a")) == 11
+
+    def test_keys_that_are_too_long_together(self, open_engine: OpenEngine) -> None:
+        storage = open_engine()
+        name = "x" * 30_000
+        for number in range(60):
+            storage.add_pipeline(engine.Pipeline(id=f"{number}{name}", namespace="a"))
+        assert len(storage.get_all_pipelines(namespace_id="a")) == 60
 
 
 def test_without_the_packages_it_says_what_to_install(tmp_path: Path) -> None:
