@@ -72,6 +72,10 @@ class Full(EngineError):
     """The server takes no more."""
 
 
+class Denied(EngineError):
+    """The user has no permission for that."""
+
+
 class Channels:
     """The connections to a cluster. Any thread may ask."""
 
@@ -170,6 +174,8 @@ class Channels:
         if "too many operations" in details:
             wanted = max(len(request.success), len(request.compare)) if request is not None else 0
             return TransactionTooLarge(f"{text}: this one has {wanted}, and the server takes fewer (--max-txn-ops)")
+        if code is _Code.PERMISSION_DENIED or "permission denied" in details:
+            return Denied(text)
         if "authentication failed" in details:
             return EngineError(f"{text} (user {self.address.user!r})")
         if "user name is empty" in details:

@@ -7,6 +7,7 @@ checks it, and is stored only if nothing of that has changed meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..arguments import system_clock, time_by
@@ -31,7 +32,7 @@ from ..transactions import Group
 from ..validation import require_counter, require_key, require_names, require_types
 from ..wire import encode
 from .address import parse_address
-from .channels import Channels
+from .channels import Channels, Denied
 from .commits import mark_name
 from .groups import Groups
 from .layout import FORMAT, Layout, Parts
@@ -300,6 +301,8 @@ class EtcdEngine(EtcdQueries):
         self._require_own(found)
 
     def _note_format(self, group: Group[Work]) -> None:
+        for around in self._layout.formats_around:
+            self._require_apart(group.tx, around)
         found = group.tx.get(self._layout.format)
         if found is not None:
             self._require_own(found)
@@ -307,6 +310,15 @@ class EtcdEngine(EtcdQueries):
             raise EngineError(f"{self._channels.address}: there are keys of another program")
         else:
             group.tx.put(self._layout.format, FORMAT)
+
+    def _require_apart(self, work: Work, around: bytes) -> None:
+        # Who has no permission to look there is not refused for that.
+        with suppress(Denied):
+            if (work.get(around) or b"").startswith(FORMAT.partition(b" ")[0]):
+                outer = around.rpartition(b"/")[0].decode()
+                raise EngineError(
+                    f"{self._channels.address}: this prefix is within the keys of the engine at /{outer}; take another"
+                )
 
     def _require_own(self, found: bytes) -> None:
         if found != FORMAT:

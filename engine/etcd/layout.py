@@ -91,6 +91,7 @@ _PARTS: Final[dict[type[Any], tuple[tuple[str, Writer], ...]]] = {
     RunRegistryKey: (("namespace", text), ("pipeline", text), ("run", number)),
     Event: (("id", number),),
 }
+_AREAS: Final = (b"e", b"i", b"c", b"d", b"w")
 _COUNTED: Final = (Run, TriggerEvent, Event)
 _BY_NAME: Final = {kind.__name__.encode(): kind for kind in _PARTS}
 
@@ -105,6 +106,12 @@ class Layout:
         self.everything = _span(prefix)
         self._entities = prefix + b"e/"
         self.counters = _span(prefix + b"c/")
+
+    @property
+    def formats_around(self) -> list[bytes]:
+        """The keys of the formats of all engines among whose keys this prefix would lie."""
+        names = self.prefix.split(b"/")[:-1]
+        return [b"/".join((*names[:depth], b"format")) for depth in range(1, len(names)) if names[depth] in _AREAS]
 
     def entity(self, kind: type[Any], parts: Parts) -> bytes | None:
         """The key of one entity; None if there can be none, because a number has more than 64 bits.

@@ -75,6 +75,20 @@ class TestAddresses:
 
 
 class TestPlaces:
+    @pytest.mark.parametrize("inner", ["e", "c/Run", "x/e/i"])
+    def test_one_within_the_keys_of_another_engine(self, inner: str) -> None:
+        outer = new_url() + ("/x" if inner.startswith("x/") else "")
+        with engine.open_engine(outer) as storage:
+            with pytest.raises(EngineError, match=r"within the keys of the engine at /[0-9a-f]{32}(/x)?; take another"):
+                engine.open_engine(f"{outer}/{inner.removeprefix('x/')}")
+            assert list(storage.walk(Namespace)) == []
+
+    def test_one_beside_them_is_fine(self) -> None:
+        url = new_url()
+        with engine.open_engine(url) as outer, engine.open_engine(f"{url}/sub/e") as inner:
+            inner.add_namespace(Namespace(id="a"))
+            assert (list(outer.walk(Namespace)), len(list(inner.walk(Namespace)))) == ([], 1)
+
     def test_the_keys_of_another_program(self, url: str) -> None:
         control("put", f"{url.rpartition('/')[2]}/something", "else")
         with pytest.raises(EngineError, match="keys of another program"):
@@ -112,6 +126,7 @@ class TestUsers:
         server.control("user", "grant-role", "root", "root")
         server.control("role", "add", "storage")
         server.control("role", "grant-permission", "storage", "--prefix=true", "readwrite", "mine/")
+        server.control("role", "grant-permission", "storage", "--prefix=true", "readwrite", "theirs/e/")
         server.control("user", "add", "gofer:SECRET")
         server.control("user", "grant-role", "gofer", "storage")
         server.control("auth", "enable")
@@ -128,6 +143,7 @@ class TestUsers:
         assert "SECRE" not in str(caught.value)
         with pytest.raises(EngineError, match="permission denied"):
             engine.open_engine(f"etcd://{server.endpoint}/theirs?user=gofer", password="SECRET")
+        engine.open_engine(f"etcd://{server.endpoint}/theirs/e?user=gofer", password="SECRET").close()
         monkeypatch.setenv(PASSWORD_VARIABLE, "SECRET")
         with engine.open_engine(url) as storage, storage.watch() as watch:
             before = watch.revision
