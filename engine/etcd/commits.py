@@ -8,17 +8,21 @@ the one before. When no answer comes, the writer moves the mark on by itself:
 
 That question can be asked as often as it takes. If no server answers it in time, nobody can tell, and that is what the
 error says. Before the writer's next transaction it is asked again: so nothing is stored after something later.
+
+What is known not to be stored is sent again as it is: it still goes by what was read.
 """
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from ..errors import EngineError, OutcomeUnknown, TransactionTooLarge
 from . import messages
 from .channels import KV_RANGE, KV_TXN, Channels, Full, Lost
 from .work import Work
+
+_ATTEMPTS: Final = 5
 
 
 class Commits:
@@ -40,10 +44,32 @@ class Commits:
         Raises:
             OutcomeUnknown: No server answers. They are stored, or not at all.
             TransactionTooLarge: They are too many for one request. Nothing is stored.
-            EngineError: The server refuses them. Nothing is stored.
+            EngineError: The server refuses them, or answers to everything but them. Nothing is stored.
         """
         if self._in_doubt:
-            self._settle("")
+            try:
+                self._settle("")
+            except OutcomeUnknown as error:
+                raise EngineError(f"this was not sent, for one before it is in doubt still: {error}") from None
+        for _ in range(_ATTEMPTS):
+            # Whatever interrupts the waiting, or what comes after it.
+            work.may_be_stored = True
+            try:
+                outcome = self._send(work)
+            except OutcomeUnknown:
+                raise
+            except EngineError:
+                work.may_be_stored = False
+                raise
+            if outcome is not None:
+                work.may_be_stored = outcome
+                return outcome
+            work.may_be_stored = False
+        raise EngineError(f"{self._channels.address}: no answer to this {_ATTEMPTS} times in a row; it was not stored")
+
+    def _send(self, work: Work) -> bool | None:
+        """What `commit` returns; None if it is not stored and nothing has changed, for all that is known."""
+        expected = self._changed
         name = uuid.uuid4().hex
         request = self._marking(name)
         request.compare.extend(work.compares())
@@ -52,10 +78,10 @@ class Commits:
         try:
             answer = self._channels.ask_once(KV_TXN, request)
         except Lost:
-            return self._settle(name)
+            return True if self._settle(name) else None
         except Full:
             # The request that fills the server is refused and stored, both.
-            stored = self._read_mark() == name
+            stored = self._is_marked(name)
             self._in_doubt = False
             if stored:
                 return True
@@ -67,7 +93,10 @@ class Commits:
             self._in_doubt = False
             raise
         self._in_doubt = False
-        return self._took(answer) or self._is_at(answer, name)
+        if self._took(answer) or self._is_at(answer, name):
+            return True
+        # It may be the mark alone that is not where it was, because somebody has taken it away.
+        return False if self._changed == expected else None
 
     def close(self) -> None:
         """Take the mark away, if that can be done at once."""
@@ -86,7 +115,7 @@ class Commits:
         try:
             answer = self._channels.ask(KV_TXN, self._marking(own))
         except EngineError as error:
-            raise OutcomeUnknown(f"nobody can tell whether this was stored, all of it or nothing: {error}") from None
+            raise _unknown(error) from None
         self._in_doubt = False
         if self._took(answer) or self._is_at(answer, own):
             return False
@@ -117,8 +146,13 @@ class Commits:
         """Whether the mark has that name; where it is, is noted."""
         return self._note(answer.responses[0].response_range) == name
 
-    def _read_mark(self) -> str:
-        return self._note(self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._mark)))
+    def _is_marked(self, name: str) -> bool:
+        """Whether the mark has that name, asked anew."""
+        try:
+            answer = self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._mark))
+        except EngineError as error:
+            raise _unknown(error) from None
+        return self._note(answer) == name
 
     def _note(self, answer: Any) -> str:
         if not answer.kvs:
@@ -127,6 +161,10 @@ class Commits:
         self._changed = answer.kvs[0].mod_revision
         name: str = answer.kvs[0].value.decode("ascii", "replace")
         return name
+
+
+def _unknown(error: EngineError) -> OutcomeUnknown:
+    return OutcomeUnknown(f"nobody can tell whether this was stored, all of it or nothing: {error}")
 
 
 def mark_name() -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, TypeVar
 
-from ..errors import Conflict, EngineError, OutcomeUnknown
+from ..errors import Conflict, EngineError
 from ..transactions import HARMLESS, Group
 from .channels import Channels, Compacted
 from .commits import Commits
@@ -149,17 +149,13 @@ class Groups:
 
     def _ends_stored(self, group: Group[Work], last: Callable[[Group[Work]], None]) -> bool:
         """Whether the transaction is stored after a last step; False if somebody was faster."""
-        stored = False
         try:
             last(group)
-            stored = not group.tx.writes or self._commits.commit(group.tx)
-        except OutcomeUnknown:
-            stored = True  # for all that is known
-            raise
+            return not group.tx.writes or self._commits.commit(group.tx)
         finally:
-            if not stored:
+            # After an interrupt too: with its number, the same call can not be stored twice.
+            if not group.tx.may_be_stored:
                 group.take_numbers_back()
-        return stored
 
     def _require_writable(self) -> None:
         if self._read_only:

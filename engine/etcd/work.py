@@ -36,6 +36,8 @@ class Work:
         """
         self.revision = 0
         self.writes: dict[bytes, bytes | None] = {}
+        self.may_be_stored = False
+        """Whether the writes are stored for all that is known; set by the commit."""
         self._channels = channels
         self._alone = alone
         self._seen: dict[bytes, tuple[bytes | None, int]] = {}

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from engine import EngineError, EntityExists, Namespace, OutcomeUnknown, Pipeline, Run, Token
+from engine import Conflict, EngineError, EntityExists, Namespace, OutcomeUnknown, Pipeline, Run, Token
 from engine.etcd import EtcdEngine
 from engine.etcd.channels import Full, Lost
+from engine.etcd.work import Work
 
 from .conftest import OpenEngine
 from .running import control
@@ -40,8 +41,18 @@ class Connection:
             case "interrupted":
                 self.kept.append((method, request))
                 raise KeyboardInterrupt
+            case "stored and interrupted":
+                self.ask_once(method, request)
+                raise KeyboardInterrupt
+            case "kept back for ever":
+                self.kept.append((method, request))
+                self.mode = mode
             case "stored and refused":
                 self.ask_once(method, request)
+                raise Full("the server is full")
+            case "stored and refused, then silence":
+                self.ask_once(method, request)
+                self.mode = "silence"
                 raise Full("the server is full")
             case "refused":
                 raise Full("the server is full")
@@ -146,10 +157,72 @@ def test_an_interrupt_leaves_nothing_that_is_stored_later(storage: EtcdEngine, c
     run = Run(**PLACE)
     with pytest.raises(KeyboardInterrupt):
         storage.add_run(run)
-    assert run.id == 0
+    # It may be stored, and the number tells where to look.
+    assert run.id == 1
     storage.add_namespace(Namespace(id="a"))
     assert connection.deliver() == [False]
     assert numbers(storage) == []
+
+
+def test_what_an_interrupt_left_in_doubt_can_not_be_stored_twice(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "stored and interrupted"
+    run = Run(**PLACE)
+    with pytest.raises(KeyboardInterrupt):
+        storage.add_run(run)
+    with pytest.raises(EntityExists):
+        storage.add_run(run)
+    assert numbers(storage) == [1]
+
+
+@pytest.mark.parametrize("mode", ["kept back", "login expired"])
+def test_a_block_that_nobody_disturbed_is_no_conflict(storage: EtcdEngine, connection: Connection, mode: str) -> None:
+    run = Run(**PLACE)
+    with storage.transaction():
+        storage.add_run(run)
+        connection.mode = mode
+    assert run.id == 1
+    assert not any(connection.deliver())
+    assert numbers(storage) == [1]
+
+
+def test_a_block_whose_first_attempt_is_lost_is_compared_all_the_same(
+    storage: EtcdEngine, connection: Connection, open_engine: OpenEngine
+) -> None:
+    other, run = open_engine(), Run(**PLACE)
+
+    def meddling() -> None:
+        with storage.transaction():
+            storage.add_run(run)
+            other.add_run(Run(**PLACE))
+            connection.mode = "kept back"
+
+    with pytest.raises(Conflict):
+        meddling()
+    assert run.id == 0
+
+
+def test_what_never_gets_an_answer_is_not_stored(storage: EtcdEngine, connection: Connection) -> None:
+    run = Run(**PLACE)
+    connection.mode = "kept back for ever"
+    with pytest.raises(EngineError, match="no answer to this 5 times in a row; it was not stored"):
+        storage.add_run(run)
+    assert run.id == 0
+    connection.mode = ""
+    assert connection.deliver() == [False] * 5
+
+
+def test_what_waits_for_one_in_doubt_is_not_sent(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "answer lost, then silence"
+    with pytest.raises(OutcomeUnknown):
+        storage.add_run(Run(**PLACE))
+    run = Run(**PLACE)
+    commits = storage._groups._commits
+    with pytest.raises(EngineError, match="not sent, for one before it is in doubt still") as caught:
+        commits.commit(Work(connection.channels))
+    assert type(caught.value) is EngineError
+    connection.mode = ""
+    storage.add_run(run)
+    assert run.id == 2
 
 
 def test_a_block_is_settled_as_well(storage: EtcdEngine, connection: Connection) -> None:
@@ -167,6 +240,13 @@ def test_the_request_that_fills_the_server_is_known_to_be_stored(storage: EtcdEn
     with pytest.raises(Full):
         storage.add_run(Run(**PLACE))
     assert numbers(storage) == [1]
+    connection.mode = "stored and refused, then silence"
+    run = Run(**PLACE)
+    with pytest.raises(OutcomeUnknown):
+        storage.add_run(run)
+    assert run.id == 2
+    connection.mode = ""
+    assert numbers(storage) == [2, 1]
 
 
 def test_a_mark_that_somebody_took_away_is_made_anew(storage: EtcdEngine, connection: Connection) -> None:
@@ -176,4 +256,7 @@ def test_a_mark_that_somebody_took_away_is_made_anew(storage: EtcdEngine, connec
     storage.add_namespace(Namespace(id="b"))
     connection.mode = "answer lost"
     storage.add_namespace(Namespace(id="c"))
-    assert [it.id for it in storage.get_all_namespaces()] == ["a", "b", "c"]
+    control("del", "--prefix", f"{prefix}w/")
+    with storage.transaction():  # which is no conflict
+        storage.add_namespace(Namespace(id="d"))
+    assert [it.id for it in storage.get_all_namespaces()] == ["a", "b", "c", "d"]

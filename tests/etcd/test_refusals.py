@@ -154,6 +154,9 @@ class TestUsers:
             storage.add_namespace(Namespace(id="b"))
             assert [it.id for it in storage.get_all_namespaces()] == ["a", "b"]
             assert [change.key["id"] for change in (watch.take(60), watch.take(60)) if change] == ["a", "b"]
+            with storage.transaction():
+                storage.update_namespace(Namespace(id="a", name="changed"))
+                storage._channels._token = "forged.3"  # type: ignore[attr-defined]
             storage._channels._token = "forged.2"  # type: ignore[attr-defined]
             with storage.watch(since=before) as anew:  # the first that hears of it
                 assert [change.key["id"] for change in (anew.take(60), anew.take(60)) if change] == ["a", "b"]
