@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 from collections.abc import Callable, Collection
 
+from .errors import EngineError
 from .storm.layout import require_int
 
 
@@ -18,6 +20,15 @@ def limit_of(limit: int, *, most: int | None) -> int:
     if most is not None and (limit == 0 or limit > most):
         return most
     return limit or -1
+
+
+def require_since(since: int | None) -> None:
+    """Raise TypeError unless the begin of a watch is an int or None, EngineError unless it can be a revision."""
+    if since is None:
+        return
+    require_int("since", since)
+    if not 0 <= since < 2**63 - 1:
+        raise EngineError(f"since is a revision, a number of 63 bits from 0 up, not {reprlib.repr(since)}")
 
 
 def wanted_namespaces(namespaces: Collection[str] | None) -> set[str]:

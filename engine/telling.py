@@ -14,6 +14,7 @@ from typing import Any
 
 import boltpy
 
+from .arguments import require_since
 from .errors import EngineError
 from .watching import Change, Watch
 
@@ -35,6 +36,7 @@ class Telling:
 
     def begin(self, kind: type[Any] | None, since: int | None, db: boltpy.DB) -> Watch:
         """A watch on a class, or on all."""
+        require_since(since)
         if since is not None:
             raise EngineError("a bolt file keeps no earlier changes: a watch of it begins now, without since")
         with self.ordering, db.view() as tx:

@@ -97,6 +97,11 @@ class Channels:
         for channel in self._channels:
             channel.close()
 
+    def require_open(self) -> None:
+        """Raise EngineError if the connections are closed."""
+        if self._closed:
+            raise EngineError("the engine is closed")
+
     def ask(self, method: str, request: Any) -> Any:
         """The answer to what may be asked several times.
 
@@ -131,7 +136,7 @@ class Channels:
             EngineError: The engine is closed, or the user is refused.
             Lost: There is no answer to the user's login.
         """
-        self._require_open()
+        self.require_open()
         channel = self._channels[self._current]
         call: Callable[..., Any] = channel.stream_stream(
             _WATCH,
@@ -185,7 +190,7 @@ class Channels:
     # --- one attempt ---
 
     def _attempt(self, method: str, request: Any, deadline: float) -> Any:
-        self._require_open()
+        self.require_open()
         index = self._current
         channel = self._channels[index]
         # A server that is silent must leave time for the others.
@@ -196,7 +201,7 @@ class Channels:
         except grpc.RpcError as error:
             told = self.refused(error, request)
         except ValueError as error:  # grpc's way to say that another thread has closed the channel
-            self._require_open()
+            self.require_open()
             raise EngineError(f"{self.address}: {error}") from None
         if isinstance(told, Lost) and self._current == index:
             self.ask_next()
@@ -221,10 +226,6 @@ class Channels:
     def _forget_token(self) -> None:
         with self._login:
             self._token = ""
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise EngineError("the engine is closed")
 
     def _told_silence(self, reasons: dict[str, str]) -> str:
         said = "; ".join(f"{endpoint}: {reason}" for endpoint, reason in reasons.items())

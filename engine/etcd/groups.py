@@ -123,6 +123,7 @@ class Groups:
     @contextmanager
     def _grouped(self) -> Iterator[None]:
         self._require_writable()
+        self._channels.require_open()
         with self._turn():
             group = Group(Work(self._channels))
             self._open.group = group

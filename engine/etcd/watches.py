@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import grpc
 
+from ..arguments import require_since
 from ..errors import EngineError, RecordError
 from ..models import RunRegistryKey, decode
-from ..storm.layout import require_int
 from ..tools.kinds import kind_of
 from ..watching import Change, Watch
 from . import messages
@@ -36,11 +36,10 @@ class Watches:
         if kind is not None:
             kind_of(kind)
         span = self._layout.entities(kind)
-        if since is not None:
-            require_int("since", since)
+        require_since(since)
+        self._channels.require_open()
         if since is None:
-            answer = self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._layout.format, keys_only=True))
-            since = answer.header.revision
+            since = _revision(self._channels, self._layout)
         watch = Watch(since, self._over)
         feeder = _Feeder(self._channels, self._layout, watch, span)
         with self._lock:
@@ -133,6 +132,8 @@ class _Feeder(threading.Thread):
             yield messages.WatchRequest(progress_request=messages.WatchProgressRequest())
 
     def _take(self, answer: Any) -> None:
+        if answer.created and answer.header.revision < self._next - 1:
+            self._require_history()
         if answer.compact_revision:
             raise EngineError(
                 f"the changes from revision {self._next} on are gone: etcd has compacted all before "
@@ -151,6 +152,15 @@ class _Feeder(threading.Thread):
             self._next = answer.events[-1].kv.mod_revision + 1
         elif not answer.created and answer.watch_id != _ASKED_FOR:
             self._next = max(self._next, answer.header.revision + 1)
+
+    def _require_history(self) -> None:
+        """Raise EngineError if what was seen has never been for this server; it may only lag behind the others."""
+        stands_at = _revision(self._channels, self._layout)
+        if stands_at < self._next - 1:
+            raise EngineError(
+                f"etcd stands at revision {stands_at}, and this watch has come to {self._next - 1}: it was put back to "
+                "an older state, or that revision is another cluster's; list anew, and watch from there"
+            )
 
     def _change(self, event: Any) -> Change:
         kind, key = self._layout.kind_and_key(event.kv.key)
@@ -173,3 +183,10 @@ class _Feeder(threading.Thread):
                 f"{self._channels.address}: no server has answered a watch for {silent:.0f} s ({lost}); "
                 f"what was told reaches to revision {self._next - 1}"
             )
+
+
+def _revision(channels: Channels, layout: Layout) -> int:
+    """The revision of the last change in the whole cluster."""
+    answer = channels.ask(KV_RANGE, messages.RangeRequest(key=layout.format, keys_only=True))
+    revision: int = answer.header.revision
+    return revision

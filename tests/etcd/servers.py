@@ -126,6 +126,10 @@ class EtcdServer:
             self._process.wait(30)
             self._process = None
 
+    def forget(self) -> None:
+        """Lose all data, as one that is put back to its begin; it must not run."""
+        shutil.rmtree(self.folder / "data")
+
     def __enter__(self) -> EtcdServer:
         self.start()
         self.wait()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import engine
 from engine import Change, Engine, EngineError, Namespace, Run, Watch
-from engine.etcd import EtcdEngine
+from engine.etcd import EtcdEngine, messages
 from engine.etcd.channels import Lost
 from engine.watching import WAITING_AT_MOST
 
 from .conftest import OpenEngine
-from .running import control
+from .running import control, require_etcd
+from .servers import EtcdServer
 
 SECONDS = 60
 
@@ -127,3 +130,36 @@ def test_a_watch_of_one_class_is_not_told_of_others(open_engine: OpenEngine) -> 
     with storage.watch(Run) as watch:
         add(storage, "a")
         assert watch.take(0.1) is None
+
+
+def test_a_server_that_was_put_back_to_an_older_state_ends_it(tmp_path: Path) -> None:
+    require_etcd()
+    with (
+        EtcdServer(tmp_path / "one") as server,
+        engine.open_engine(f"etcd://{server.endpoint}/x") as storage,
+        storage.watch() as watch,
+    ):
+        add(storage, "a", "b")
+        assert names(watch, 2) == ["a", "b"]
+        server.kill()
+        server.forget()
+        server.start()
+        with pytest.raises(EngineError, match=r"stands at revision 1, and this watch has come to \d+: .* put back"):
+            watch.take(SECONDS)
+
+
+def test_a_revision_that_never_was_is_a_clear_end(open_engine: OpenEngine) -> None:
+    with open_engine().watch(since=2**40) as watch, pytest.raises(EngineError, match="another cluster's; list anew"):
+        watch.take(SECONDS)
+
+
+def test_a_server_that_lags_behind_is_waited_for(open_engine: OpenEngine) -> None:
+    one, two = open_engine(), open_engine()
+    with one.watch(Namespace) as watch:
+        add(two, "a")
+        assert names(watch, 1) == ["a"]
+        late = messages.WatchResponse(created=True)
+        late.header.revision = 1
+        feeder(one, watch)._take(late)
+        add(two, "b")
+        assert names(watch, 1) == ["b"]

@@ -80,6 +80,7 @@ class MemoryEngine(engine.Engine):
                 with self._joined():
                     yield
                 return
+            self._reading()  # or an error, if it is closed
             self._depth, self._broken, self._numbered = 1, False, []
             self._working = copy.deepcopy(self._committed)
             try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import boltpy
 from engine import (
     Change,
     Engine,
@@ -190,3 +191,21 @@ def test_events_are_told_where_there_is_a_log(storage: Engine) -> None:
             (Event, {"id": 1}, Event(event_id=1, kind="STARTED_RUN", emitted=4)),
             (Event, {"id": 1}, None),
         ]
+
+
+@pytest.mark.parametrize("since", [-1, -5, 2**63 - 1, 2**63, "now", 1.5])
+def test_what_is_no_revision_is_refused(storage: Engine, since: Any) -> None:
+    if watching(storage) is None:
+        return
+    with pytest.raises((EngineError, TypeError), match="since is "):
+        storage.watch(since=since)
+
+
+def test_a_closed_engine_begins_neither_watches_nor_blocks(storage: Engine) -> None:
+    storage.close()
+    if type(storage).watch is not Engine.watch:
+        for since in None, 1:
+            with pytest.raises((EngineError, boltpy.BoltError)):
+                storage.watch(since=since)
+    with pytest.raises((EngineError, boltpy.BoltError)), storage.transaction():
+        pass
