@@ -18,7 +18,7 @@ EngineFactory = Callable[..., Engine]
 """What `register` takes. It is called with the URL, and with all keywords that `open_engine` was given."""
 
 _MISSING: Final = "etcd:// needs the packages grpcio and protobuf, which come with: pip install '.[etcd]'"
-_SECRETS: Final = re.compile(r"^[^?#]*@|[?#].*", re.DOTALL)
+_SECRETS: Final = re.compile(r"^[^?#]*@|[?#&;].*", re.DOTALL)
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _OWN: Final = ("bolt", "etcd")
 _factories: Final[dict[str, EngineFactory]] = {}
@@ -115,7 +115,14 @@ def shown(place: str) -> str:
 
 def path_of(place: str) -> str:
     """The path of a bolt file that is given as a path or as a URL; EngineError if that URL is of another form."""
-    return _path(place) if "://" in place else place
+    if "://" in place:
+        return _path(place)
+    scheme, found, _ = place.partition(":")
+    if found and scheme.lower() in (*_OWN, *_factories):
+        raise EngineError(
+            f"{scheme}: begins a URL, which goes on with two slashes; if a file is called so, write ./{scheme}:..."
+        )
+    return place
 
 
 def _path(url: str) -> str:

@@ -13,7 +13,7 @@ import boltpy
 from ..errors import EngineError
 from ..interface import Engine
 from ..opening import open_engine, shown
-from ..tools.copying import as_file, open_target, require_file
+from ..tools.copying import as_file, open_target, require_file, require_two
 from ..tools.exporting import export_lines, import_lines
 from ..tools.migrating import Migration
 from .output import Output, Progress
@@ -84,6 +84,7 @@ def _import(options: argparse.Namespace, out: Output) -> int:
 
 
 def _migrate(options: argparse.Namespace, out: Output) -> int:
+    require_two(options.file, options.target)
     with open_engine(options.file, read_only=True) as source, _opened(options.target, source) as target:
         migration = Migration(source, target)
         with Progress("read") as progress:

@@ -88,6 +88,8 @@ def parse_address(url: str, *, password: str | None = None, timeout: float | Non
         )
     if parts.fragment:
         raise EngineError(f"an etcd URL has the form {_FORM}, without a #")
+    if "&" in parts.path or ";" in parts.path:
+        raise EngineError(f"options follow a ? ({_FORM}); a prefix with & or ; in it has %26 or %3B there")
     try:
         prefix = f"{unquote(parts.path, errors='strict').strip('/') or DEFAULT_PREFIX}/".encode()
     except UnicodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import EngineError
@@ -40,6 +40,31 @@ def open_target(place: str, source: Engine) -> Engine:
     if is_url(place):
         return open_engine(place)
     return open_engine(place, event_log=has_events(source))
+
+
+def require_two(source: str, target: str) -> None:
+    """EngineError if two places are plainly one: what is copied to itself proves nothing."""
+    if _same_server(source, target) if is_url(source) and is_url(target) else _same_file(source, target):
+        raise EngineError("source and target are the same database: nothing is to be copied")
+
+
+def _same_file(one: str, other: str) -> bool:
+    # Whatever is wrong with a path is told when it is opened.
+    with suppress(OSError, ValueError):
+        return not is_url(one) and not is_url(other) and Path(path_of(one)).samefile(path_of(other))
+    return False
+
+
+def _same_server(one: str, other: str) -> bool:
+    (scheme, servers, path), (other_scheme, others, other_path) = _parts(one), _parts(other)
+    return (scheme, path) == (other_scheme, other_path) and not servers.isdisjoint(others)
+
+
+def _parts(url: str) -> tuple[str, set[str], str]:
+    """The kind of a URL, the servers that it names, and where on them."""
+    scheme, _, rest = url.partition("://")
+    servers, _, path = rest.partition("?")[0].partition("/")
+    return scheme.lower(), set(servers.split(",")), path.rstrip("/")
 
 
 def require_file(place: str, command: str) -> str:

@@ -325,6 +325,13 @@ class TestCommand:
             ("nobody://x", path, "nobody://x: no engine"),
             (path, other, "entities that the source does not"),
             (path, str(tmp_path / "no" / "folder.db"), "No such file"),
+            (
+                path,
+                f"bolt://{tmp_path}/../{tmp_path.name}/{Path(path).name}",
+                "source and target are the same database",
+            ),
+            ("etcd://a:1,b:1/x?timeout=1", "etcd://c:1,b:1/x/", "source and target are the same database"),
+            (path, "etcd:127.0.0.1", "etcd: begins a URL, which goes on with two slashes"),
         ):
             assert main(["migrate", source, target], io.StringIO()) == 1
             said = capsys.readouterr().err

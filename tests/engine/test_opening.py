@@ -190,3 +190,15 @@ class TestRegistering:
 )
 def test_a_place_is_shown_without_its_secrets(place: str, as_shown: str) -> None:
     assert shown(place) == as_shown
+
+
+def test_what_looks_like_a_url_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in "etcd:127.0.0.1", "ETCD:/127.0.0.1/x", "bolt:gofer.db":
+        with pytest.raises(EngineError, match=r"begins a URL.*write \./"):
+            engine.open_engine(place)
+    assert list(tmp_path.iterdir()) == []
+    engine.open_engine(Path("etcd:a")).close()
+    for path in "./etcd:b", "2024-01-01T10:00.db":
+        engine.open_engine(path).close()
+    assert len(list(tmp_path.iterdir())) == 3

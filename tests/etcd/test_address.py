@@ -67,6 +67,8 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         ("etcd://a/#x", "without a #"),
         ("etcd://user:SECRET@a", "no user or password before the host"),
         ("etcd://user:SEC/RET@a", "no user or password before the host"),
+        ("etcd://a/x&password=SECRET", "options follow a ?"),
+        ("etcd://a/x;password=SECRET?user=u", "options follow a ?"),
         ("etcd://a/pre%fffix", "the prefix in the URL is not UTF-8"),
         ("etcd://a/pre\udc80fix", "the prefix in the URL is not UTF-8"),
         ("etcd://a?password=SECRET&user=u", "does not belong into a URL"),
