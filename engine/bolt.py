@@ -16,7 +16,7 @@ from .arguments import system_clock, time_by
 from .bolt_queries import BoltQueries, E
 from .counters import Counter
 from .errors import EngineError, RecordExists, RecordNotFound
-from .event_log import EventLog, require_number
+from .event_log import EventLog
 from .models import (
     DockerRegistryAuth,
     Event,
@@ -28,10 +28,10 @@ from .models import (
     Token,
     TriggerEvent,
 )
-from .places import EVENTS, REGISTRY, ROOT, arguments_of, fields_of
+from .places import EVENTS, REGISTRY, ROOT, arguments_of, fields_of, require_arguments
 from .storm import KeyValues, Records
 from .storm.files import is_noted, note, opening, read_version
-from .storm.layout import DATABASE, marks_of
+from .storm.layout import DATABASE
 from .tempers import Compat
 from .transactions import Group
 from .validation import require_counter, require_key, require_types
@@ -165,8 +165,11 @@ class BoltEngine(BoltQueries):
 
     def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
         key = RunRegistryKey(namespace, pipeline, run)
+        possible = self._may_be_registered(key)
         with self._transactions.writing() as group:
             registry = KeyValues(group.tx, REGISTRY)
+            if not possible:
+                return
             if key in registry:
                 group.note(RunRegistryKey, {"namespace": namespace, "pipeline": pipeline, "run": run})
             if registry.exists or self._gofer:
@@ -196,7 +199,7 @@ class BoltEngine(BoltQueries):
             group.note(Event, {"id": event.event_id})
 
     def delete_event(self, *, id: int) -> None:
-        require_number(id)
+        require_arguments(Event, {"id": id})
         with self._transactions.writing() as group:
             try:
                 EventLog(group.tx).delete(id)
@@ -243,8 +246,7 @@ class BoltEngine(BoltQueries):
             group.note(kind, key)
 
     def _delete(self, kind: type[E], key: Mapping[str, Any]) -> None:
-        mark = marks_of(kind).id
-        mark.require_type(key[mark.name])
+        require_arguments(kind, key)
         with self._transactions.writing() as group:
             records, wanted = self._placed(group.tx, kind, key)
             try:

@@ -31,7 +31,7 @@ from .models import (
     TriggerEvent,
     decode,
 )
-from .places import REGISTRY, by_creation, level
+from .places import COUNTED, REGISTRY, by_creation, fields_of, level, require_arguments
 from .storm import KeyValues, Records, text_of_key
 from .storm.layout import RESERVED, page, require_int
 from .storm.records import Prepared
@@ -39,6 +39,7 @@ from .tempers import Compat, GoferTemper, PythonTemper, Temper
 from .tools.kinds import Kind, Path, kind_at, kind_of
 from .tools.walking import Walk, shown_path
 from .transactions import Transactions
+from .validation import can_be_registered
 from .watching import Watch
 from .wire import Entity
 
@@ -49,7 +50,7 @@ E = TypeVar("E", bound=Entity)
 W = TypeVar("W")
 
 
-_COUNTED = tuple(kind_of(it) for it in (Run, TriggerEvent, Event))
+_COUNTED = tuple(map(kind_of, COUNTED))
 
 
 class BoltQueries(Engine):
@@ -137,7 +138,7 @@ class BoltQueries(Engine):
 
     def get_all_task_runs(self, *, namespace_id: str, pipeline_id: str, run_id: int) -> list[TaskRun]:
         with self._transactions.reading() as tx:
-            task_runs = self._records(tx, TaskRun, namespace_id, pipeline_id, level("run_id", run_id))
+            task_runs = self._records(tx, TaskRun, namespace_id, pipeline_id, run_id)
             if self._gofer:
                 return self._seen(task_runs.all_by_index("created"))
             return sorted(task_runs.all(), key=by_creation)
@@ -172,8 +173,15 @@ class BoltQueries(Engine):
             return set(read_registrations(tx, strict=self._gofer))
 
     def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
+        key = RunRegistryKey(namespace, pipeline, run)
+        if not self._may_be_registered(key):
+            return False
         with self._transactions.reading() as tx:
-            return RunRegistryKey(namespace, pipeline, run) in KeyValues(tx, REGISTRY)
+            return key in KeyValues(tx, REGISTRY)
+
+    def _may_be_registered(self, key: RunRegistryKey) -> bool:
+        # To Gofer a name that is no UTF-8 is the one that its JSON makes of it.
+        return self._gofer or can_be_registered(key)
 
     # --- logins for container registries ---
 
@@ -196,6 +204,7 @@ class BoltQueries(Engine):
             return _paged(_as_gofer_lists(log, offset, reverse), 0, limit)
 
     def get_event(self, *, id: int) -> Event | None:
+        require_arguments(Event, {"id": id})
         with self._transactions.reading() as tx:
             try:
                 event = EventLog(tx).get(id)
@@ -251,16 +260,21 @@ class BoltQueries(Engine):
 
     # --- what both halves stand on ---
 
-    def _records(self, tx: boltpy.Tx, kind: type[E], *path: Any) -> Records[E]:
-        """The records of a class below the levels of `path`, kept as the file's schema keeps them."""
+    def _records(self, tx: boltpy.Tx, kind: type[E], *place: Any) -> Records[E]:
+        """The records of a class in a place, which the first arguments name, kept as the file's schema keeps them."""
+        given = {name: value for (name, _), value in zip(fields_of(kind), place, strict=False)}
+        require_arguments(kind, given)
+        path = [level(name, value) for name, value in given.items()]
         # Gofer of 2022 has no index of runs any more, and leaves an old one as it is.
         without = ("started",) if self._late and kind is Run else ()
         return Records(tx, kind, *path, without=without, form=self._temper.form, prepared=self._prepared)
 
     def _placed(self, tx: boltpy.Tx, kind: type[E], key: Mapping[str, Any]) -> tuple[Records[E], Any]:
         """The records among which the arguments of `key` name one, and its id."""
-        *path, wanted = (level(name, value) for name, value in key.items())
-        return self._records(tx, kind, *path), wanted
+        *place, wanted = key.values()
+        records = self._records(tx, kind, *place)
+        require_arguments(kind, {[*key][-1]: wanted})
+        return records, wanted
 
     def _seen(self, found: Iterable[E]) -> list[E]:
         """What was found, as the temper sees it: Gofer knows nothing of members that its structs do not have."""

@@ -105,14 +105,7 @@ class EventLog:
         return self._bucket
 
     def _stored(self, id: int) -> bytes | None:
-        require_number(id)
         return self._bucket.get(key_of(id)) if self._bucket is not None and -_LAST <= id <= _LAST else None
-
-
-def require_number(id: object) -> None:
-    """TypeError unless it is what an event can be asked for by."""
-    if not isinstance(id, int) or isinstance(id, bool):
-        raise TypeError(f"Event.event_id is of type int, not {type(id).__name__}")
 
 
 def event_of(number: int, stored: bytes) -> Event:

@@ -11,9 +11,10 @@ events                                                   by number
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from .models import DockerRegistryAuth, Namespace, Pipeline, Run, TaskRun, Token, TriggerEvent
+from .models import DockerRegistryAuth, Event, Namespace, Pipeline, Run, TaskRun, Token, TriggerEvent
 from .storm.layout import key_of
 
 REGISTRY: Final = "runRegistry"
@@ -43,6 +44,23 @@ _FIELDS: Final[dict[type[Any], tuple[tuple[str, str], ...]]] = {
 }
 
 
+COUNTED: Final = (Run, TriggerEvent, Event)
+"""The classes whose ids are numbers that are counted up."""
+
+
+def is_number(kind: type[Any], argument: str) -> bool:
+    """Whether the argument of that name, one of those that name an entity of that class, is a number; else a text."""
+    return argument in ("run_id", "run") or (argument == "id" and kind in COUNTED)
+
+
+def require_arguments(kind: type[Any], given: Mapping[str, object]) -> None:
+    """TypeError unless each of these arguments, of those that name an entity of that class, is of its type."""
+    for name, value in given.items():
+        expected = int if is_number(kind, name) else str
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise TypeError(f"{name} is of type {expected.__name__}, not {type(value).__name__}")
+
+
 def fields_of(entity: type[Any]) -> tuple[tuple[str, str], ...]:
     """The arguments that name an entity of that class, each with the field that holds it; the id is the last one."""
     return _FIELDS[entity]
@@ -55,11 +73,7 @@ def arguments_of(entity: Any) -> dict[str, Any]:
 
 def level(name: str, value: Any) -> Any:
     """The name of the bucket that an argument stands for: a run's number is a level in decimal digits."""
-    if name != "run_id":
-        return value
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"run_id is of type int, not {type(value).__name__}")
-    return str(int(value))
+    return str(int(value)) if name == "run_id" else value
 
 
 def by_creation(entity: Pipeline | TaskRun) -> tuple[bytes, bytes]:

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from .counters import Counter
 from .errors import PreconditionFailed
-from .models import DockerRegistryAuth, Event, Namespace, Pipeline, Run, RunRegistryKey, Token, TriggerEvent
-from .places import EVENTS, REGISTRY, fields_of
+from .models import DockerRegistryAuth, Event, Namespace, Pipeline, Run, RunRegistryKey, Token
+from .places import COUNTED, EVENTS, REGISTRY, fields_of, require_arguments
 from .wire import encode, struct_of
 
 MAX_KEY: Final = 32768
@@ -59,6 +59,8 @@ def require_names(entity: Any, *, new: bool) -> None:
     for _, field in fields:
         value, label = getattr(entity, field), f"{kind.__name__}.{field}"
         if isinstance(value, int):
+            if not -(2**63) <= value < 2**63:
+                raise _unfit(label, f"an int from {-(2**63)} to {2**63 - 1}, not {reprlib.repr(value)}")
             if not new and not value and field == fields[-1][1]:
                 raise _unfit(label, "a number that was given out, not 0")
             continue
@@ -68,8 +70,16 @@ def require_names(entity: Any, *, new: bool) -> None:
             _require_usable(label, value)
 
 
+def can_be_registered(key: RunRegistryKey) -> bool:
+    """Whether a run may be registered under that key, long or not. TypeError if a part of it is of another type."""
+    require_arguments(RunRegistryKey, {"namespace": key.namespace, "pipeline": key.pipeline, "run": key.run})
+    return -(2**63) <= key.run < 2**63 and _is_utf8(key.namespace) and _is_utf8(key.pipeline)
+
+
 def require_key(key: RunRegistryKey) -> None:
-    """Raise PreconditionFailed unless a registration fits into a key."""
+    """Raise PreconditionFailed unless a run can be registered under that key, TypeError as `can_be_registered`."""
+    if not can_be_registered(key):
+        raise _unfit("RunRegistryKey", f"text that UTF-8 can hold and a number of 64 bits, not {reprlib.repr(key)}")
     size = len(encode(key))
     if size > MAX_KEY:
         raise _unfit("RunRegistryKey", f"at most {MAX_KEY} bytes as JSON, not {size}")
@@ -80,7 +90,7 @@ def require_counter(counter: Counter) -> None:
     if type(counter) is not Counter:
         raise TypeError(f"this takes a Counter, not {type(counter).__name__}")
     kind, place, last = counter.kind, counter.place, counter.last
-    if kind not in (Run, TriggerEvent, Event):
+    if kind not in COUNTED:
         raise TypeError(f"only Run, TriggerEvent and Event are counted, not {reprlib.repr(kind)}")
     fields = [field for _, field in fields_of(kind)] if kind is not Event else ["event_id"]
     if type(place) is not tuple or len(place) != len(fields) - 1:
@@ -94,14 +104,21 @@ def require_counter(counter: Counter) -> None:
 
 
 def _require_usable(label: str, name: str) -> None:
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise _unfit(label, f"text that UTF-8 can hold, not {reprlib.repr(name)}") from None
+    if not _is_utf8(name):
+        raise _unfit(label, f"text that UTF-8 can hold, not {reprlib.repr(name)}")
+    size = len(name.encode())
     if size > MAX_NAME:
         raise _unfit(label, f"at most {MAX_NAME} bytes long, not {size}")
     if name.startswith(_RESERVED_PREFIXES) or name in _TAKEN.get(label, ()):
         raise _unfit(label, f"another name than {name!r}, which a bucket of the file has")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unfit(label: str, must_be: str) -> PreconditionFailed:

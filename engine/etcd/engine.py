@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from ..arguments import system_clock, time_by
 from ..counters import Counter
 from ..errors import EngineError, EntityExists
-from ..event_log import require_number
 from ..forms import inherited
 from ..models import (
     DockerRegistryAuth,
@@ -26,10 +25,10 @@ from ..models import (
     Token,
     TriggerEvent,
 )
-from ..places import arguments_of
+from ..places import arguments_of, require_arguments
 from ..tempers import Compat
 from ..transactions import Group
-from ..validation import require_counter, require_key, require_names, require_types
+from ..validation import can_be_registered, require_counter, require_key, require_names, require_types
 from ..wire import encode
 from .address import parse_address
 from .channels import Channels, Denied
@@ -181,10 +180,10 @@ class EtcdEngine(EtcdQueries):
         self._groups.write(change)
 
     def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
-        key = self._layout.entity(RunRegistryKey, (namespace, pipeline, run))
+        possible = can_be_registered(RunRegistryKey(namespace, pipeline, run))
 
         def change(group: Group[Work]) -> None:
-            if key is not None and group.tx.get(key) is not None:
+            if possible and group.tx.get(key := self._key(RunRegistryKey, namespace, pipeline, run)) is not None:
                 self._take_away(group.tx, RunRegistryKey, key)
 
         self._groups.write(change)
@@ -206,7 +205,7 @@ class EtcdEngine(EtcdQueries):
         self._groups.write(lambda group: self._insert(group, event, ()))
 
     def delete_event(self, *, id: int) -> None:
-        require_number(id)
+        require_arguments(Event, {"id": id})
         self._delete(Event, id)
 
     def raise_counter(self, counter: Counter) -> None:

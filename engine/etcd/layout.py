@@ -32,6 +32,7 @@ from ..models import (
     Token,
     TriggerEvent,
 )
+from ..places import COUNTED, require_arguments
 from ..storm import key_of, text_of_key
 
 FORMAT: Final = b"gofer 1"
@@ -92,7 +93,6 @@ _PARTS: Final[dict[type[Any], tuple[tuple[str, Writer], ...]]] = {
     Event: (("id", number),),
 }
 _AREAS: Final = (b"e", b"i", b"c", b"d", b"w")
-_COUNTED: Final = (Run, TriggerEvent, Event)
 _BY_NAME: Final = {kind.__name__.encode(): kind for kind in _PARTS}
 
 
@@ -167,7 +167,7 @@ class Layout:
             EngineError: It is no key of a counter.
         """
         kind, found, rest = self._read(self.counters.start, key)
-        if rest or kind not in _COUNTED or len(found) != len(_PARTS[kind]) - 1:
+        if rest or kind not in COUNTED or len(found) != len(_PARTS[kind]) - 1:
             raise _foreign(key)
         return kind, tuple(found.values())
 
@@ -196,11 +196,9 @@ class Layout:
         return kind, found, rest
 
     def _key(self, area: bytes, kind: type[Any], parts: Parts) -> bytes | None:
+        require_arguments(kind, dict(zip(arguments(kind), parts, strict=False)))
         written = [self.prefix, area, kind.__name__.encode(), b"/"]
-        for (argument, writer), part in zip(_PARTS[kind], parts, strict=False):
-            expected = str if writer is text else int
-            if not isinstance(part, expected) or isinstance(part, bool):
-                raise TypeError(f"{argument} is of type {expected.__name__}, not {type(part).__name__}")
+        for (_, writer), part in zip(_PARTS[kind], parts, strict=False):
             if isinstance(part, int) and not -(2**63) <= part < 2**63:
                 return None
             written.append(writer(part))

@@ -26,6 +26,7 @@ from ..models import (
 from ..places import by_creation
 from ..storm.layout import page, require_int
 from ..tools.kinds import kind_of
+from ..validation import can_be_registered
 from ..watching import Watch
 from .channels import Channels
 from .groups import Groups
@@ -144,8 +145,10 @@ class EtcdQueries(Engine):
         return set(self._all(RunRegistryKey))
 
     def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
-        key = self._layout.entity(RunRegistryKey, (namespace, pipeline, run))
-        return key is not None and self._groups.read(lambda work: work.get(key)) is not None
+        if not can_be_registered(RunRegistryKey(namespace, pipeline, run)):
+            return False
+        key = self._key(RunRegistryKey, namespace, pipeline, run)
+        return self._groups.read(lambda work: work.get(key)) is not None
 
     # --- logins for container registries ---
 

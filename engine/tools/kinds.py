@@ -23,7 +23,7 @@ from ..models import (
     TriggerEvent,
     decode,
 )
-from ..places import EVENTS, REGISTRY, arguments_of, fields_of
+from ..places import COUNTED, EVENTS, REGISTRY, arguments_of, fields_of, is_number
 from ..storm import key_of
 from ..storm.layout import Mark, Marks, marks_of
 
@@ -35,8 +35,6 @@ Key = list[str | int]
 
 ASIDE: Final = b"__gofer_db_set_aside"
 """What the name of a bucket begins with in which a repair keeps what it can not mend, under its old path."""
-
-_NUMBERS: Final = ("run_id", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class Kind:
     @property
     def is_numbered(self) -> bool:
         """Whether keys are numbers of 8 bytes."""
-        return self.entity is Event or (self.marks is not None and self.marks.id.zero == 0)
+        return self.entity in COUNTED
 
     def index_marks(self, *, late: bool) -> tuple[Mark, ...]:
         """The marks that have an index; `late`: in a file with an event log, where Gofer dropped one."""
@@ -148,7 +146,7 @@ class Kind:
         return parts if self.place(parts) == (path, key) else None
 
     def _is_number(self, name: str) -> bool:
-        return name in _NUMBERS or (name == "id" and self.is_numbered)
+        return is_number(self.entity, name)
 
 
 def _kind(name: str, entity: type[Any]) -> Kind:

@@ -27,9 +27,9 @@ from engine import (
     TriggerEvent,
 )
 from engine.forms import inherited
-from engine.places import arguments_of
+from engine.places import arguments_of, fields_of, require_arguments
 from engine.storm import key_of
-from engine.validation import require_counter, require_key, require_names, require_types
+from engine.validation import can_be_registered, require_counter, require_key, require_names, require_types
 
 Place = tuple[Any, ...]
 
@@ -142,16 +142,14 @@ class MemoryEngine(engine.Engine):
     # --- what the methods share ---
 
     def _get(self, kind: type[Any], **key: Any) -> Any:
-        for name, value in key.items():
-            expected = int if name in ("run_id",) or (name == "id" and kind in (Run, TriggerEvent, Event)) else str
-            if not isinstance(value, expected) or isinstance(value, bool):
-                raise TypeError(name)
+        require_arguments(kind, key)
         found = self._reading().entities.get((kind, tuple(key.values())))
         if found is None:
             raise EntityNotFound(entity=kind.__name__, key=key)
         return copy.deepcopy(found)
 
     def _list(self, kind: type[Any], *place: Any) -> list[Any]:
+        require_arguments(kind, {name: value for (name, _), value in zip(fields_of(kind), place, strict=False)})
         entities = self._reading().entities
         return [copy.deepcopy(it) for (of, key), it in entities.items() if of is kind and key[:-1] == place]
 
@@ -199,11 +197,10 @@ class MemoryEngine(engine.Engine):
                 raise EntityNotFound(entity=kind.__name__)
             state.entities[key] = copy.deepcopy(inherited(entity, state.entities[key]))
 
-    def _delete(self, kind: type[Any], key: Any) -> None:
-        if not isinstance(key, int if kind is Event else str):
-            raise TypeError(kind.__name__)
+    def _delete(self, kind: type[Any], **key: Any) -> None:
+        require_arguments(kind, key)
         with self._writing() as state:
-            if state.entities.pop((kind, (key,)), None) is None:
+            if state.entities.pop((kind, tuple(key.values())), None) is None:
                 raise EntityNotFound(entity=kind.__name__)
 
     # --- the interface ---
@@ -244,7 +241,7 @@ class MemoryEngine(engine.Engine):
         self._add(token, Token)
 
     def delete_token(self, *, hash: str) -> None:
-        self._delete(Token, hash)
+        self._delete(Token, hash=hash)
 
     def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
         found = self._list(Pipeline, namespace_id)
@@ -320,7 +317,8 @@ class MemoryEngine(engine.Engine):
         return set(self._reading().registered)
 
     def registration_exists(self, *, namespace: str, pipeline: str, run: int) -> bool:
-        return RunRegistryKey(namespace, pipeline, run) in self._reading().registered
+        key = RunRegistryKey(namespace, pipeline, run)
+        return can_be_registered(key) and key in self._reading().registered
 
     def register_run(self, *, namespace: str, pipeline: str, run: int) -> None:
         key = RunRegistryKey(namespace, pipeline, run)
@@ -329,8 +327,10 @@ class MemoryEngine(engine.Engine):
             state.registered.add(key)
 
     def unregister_run(self, *, namespace: str, pipeline: str, run: int) -> None:
+        key = RunRegistryKey(namespace, pipeline, run)
+        can_be_registered(key)
         with self._writing() as state:
-            state.registered.discard(RunRegistryKey(namespace, pipeline, run))
+            state.registered.discard(key)
 
     def get_all_docker_registry_auths(self) -> list[DockerRegistryAuth]:
         return sorted(self._list(DockerRegistryAuth), key=lambda it: key_of(it.registry))
@@ -342,4 +342,4 @@ class MemoryEngine(engine.Engine):
         self._add(auth, DockerRegistryAuth)
 
     def remove_docker_registry_auth(self, *, registry: str) -> None:
-        self._delete(DockerRegistryAuth, registry)
+        self._delete(DockerRegistryAuth, registry=registry)
