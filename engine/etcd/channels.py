@@ -7,6 +7,7 @@ became of it if no answer comes (`Lost`).
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -120,14 +121,17 @@ class Channels:
                 raise EngineError(self._told_silence(reasons))
             time.sleep(_PAUSE * random.uniform(0.5, 1))
 
-    def ask_once(self, method: str, request: Any) -> Any:
+    def ask_once(self, method: str, request: Any, *, patience: float = math.inf) -> Any:
         """The answer to what is asked once.
+
+        Args:
+            patience: The most seconds to wait for it, if that is less than the timeout.
 
         Raises:
             Lost: There was none.
             EngineError: The server refuses, and has done nothing (but see `Full`).
         """
-        return self._attempt(method, request, time.monotonic() + self.address.timeout)
+        return self._attempt(method, request, time.monotonic() + min(self.address.timeout, patience))
 
     def stream(self, requests: Iterator[Any]) -> Any:
         """The answers of a watch, which can be cancelled.

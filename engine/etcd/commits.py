@@ -22,6 +22,9 @@ from . import messages
 from .channels import KV_RANGE, KV_TXN, Channels, Full, Lost
 from .work import Work
 
+CLOSING: Final = 1.0
+"""The most seconds to wait for a server, and for what is still being stored, before an engine is closed without it."""
+
 _ATTEMPTS: Final = 5
 
 
@@ -104,7 +107,7 @@ class Commits:
             return
         delete = messages.RequestOp(request_delete_range=messages.DeleteRangeRequest(key=self._mark))
         try:
-            self._channels.ask_once(KV_TXN, messages.TxnRequest(success=[delete]))
+            self._channels.ask_once(KV_TXN, messages.TxnRequest(success=[delete]), patience=CLOSING)
         except (Lost, EngineError):
             return  # It is a hundred bytes, and bars nobody.
 

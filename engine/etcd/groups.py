@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from ..errors import Conflict, EngineError
 from ..transactions import HARMLESS, Group
 from .channels import Channels, Compacted
-from .commits import Commits
+from .commits import CLOSING, Commits
 from .work import Work
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Groups:
 
     def close(self) -> None:
         """Leave nothing in etcd that only this engine needs, unless something is still being stored."""
-        if not self._open.writes and self._writer.acquire(timeout=self._channels.address.timeout):
+        if not self._open.writes and self._writer.acquire(timeout=CLOSING):
             try:
                 self._commits.close()
             finally:

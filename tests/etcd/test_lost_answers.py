@@ -31,11 +31,11 @@ class Connection:
         monkeypatch.setattr(self.channels, "ask_once", self.once)
         monkeypatch.setattr(self.channels, "ask", self.often)
 
-    def once(self, method: str, request: Any) -> Any:
+    def once(self, method: str, request: Any, **patience: float) -> Any:
         mode, self.mode = self.mode, ""
         match mode:
             case "":
-                return self.ask_once(method, request)
+                return self.ask_once(method, request, **patience)
             case "answer lost":
                 self.ask_once(method, request)
             case "interrupted":

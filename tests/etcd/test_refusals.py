@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +74,17 @@ class TestAddresses:
                     engine.open_engine(f"etcd://{web}/{url.rpartition('/')[2]}", timeout=BRIEF)
             finally:
                 server.kill()
+
+
+class TestClosing:
+    def test_a_server_that_stands_still_does_not_hold_it_up(self, start: Callable[..., EtcdServer]) -> None:
+        server = start()
+        storage = engine.open_engine(f"etcd://{server.endpoint}/x?timeout=3600")
+        server.signal(signal.SIGSTOP)
+        closing = threading.Thread(target=storage.close, daemon=True)
+        closing.start()
+        closing.join(60)
+        assert not closing.is_alive()
 
 
 class TestPlaces:
