@@ -16,7 +16,7 @@ import boltpy
 
 from .arguments import limit_of, wanted_namespaces
 from .counters import Counter
-from .errors import EngineError, RecordError, RecordNotFound
+from .errors import BadCounter, EngineError, RecordError, RecordNotFound
 from .event_log import GOFERS_KINDS, EventLog, event_of
 from .interface import Engine
 from .models import (
@@ -32,7 +32,7 @@ from .models import (
     decode,
 )
 from .places import COUNTED, REGISTRY, by_creation, fields_of, level, require_arguments
-from .storm import KeyValues, Records, text_of_key
+from .storm import KeyValues, Records, key_of, text_of_key
 from .storm.layout import RESERVED, page, require_int
 from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
@@ -237,8 +237,13 @@ class BoltQueries(Engine):
             return [counter for counter in found if counter.last > 0]
 
     def _counter(self, tx: boltpy.Tx, kind: type[Any], place: tuple[str, ...]) -> Counter:
-        last = EventLog(tx).last if kind is Event else self._records(tx, kind, *place).last_number()
-        return Counter(kind, place, last)
+        if kind is Event:
+            return Counter(kind, place, EventLog(tx).last)
+        try:
+            return Counter(kind, place, self._records(tx, kind, *place).last_number())
+        except BadCounter as error:
+            levels = tuple(map(key_of, (*place, kind.__name__)))
+            raise BadCounter(f"{shown_path(levels)}: the last number that was given out: {error}") from None
 
     def watch(self, kind: type[Any] | None = None, *, since: int | None = None) -> Watch:
         if kind is not None:

@@ -248,3 +248,11 @@ class TestErrors:
         gofer_database(path, {b"Namespace": stored})
         with default(path) as storage:
             assert storage.get_namespace(id=os.fsdecode(b"\xff\xfe")).id == "\ufffd\ufffd"
+
+
+def test_a_counter_that_is_no_number_is_named_with_its_place(tmp_path: Path) -> None:
+    runs = {b"__storm_metadata": {b"codec": b"json", b"IDcounter": b"\x01"}}
+    path = gofer_database(tmp_path / "gofer.db", {b"ns": {b"p": {b"Run": runs}}})
+    with engine.open_engine(path, read_only=True) as storage, pytest.raises(EngineError) as caught:
+        storage.counters()
+    assert str(caught.value) == "ns / p / Run: the last number that was given out: unexpected EOF"
