@@ -269,17 +269,20 @@ class BoltQueries(Engine):
         """The records of a class in a place, which the first arguments name, kept as the file's schema keeps them."""
         given = {name: value for (name, _), value in zip(fields_of(kind), place, strict=False)}
         require_arguments(kind, given)
-        path = [level(name, value) for name, value in given.items()]
+        return self._records_at(tx, kind, given)
+
+    def _records_at(self, tx: boltpy.Tx, kind: type[E], place: Mapping[str, Any]) -> Records[E]:
+        path = [level(name, value) for name, value in place.items()]
         # Gofer of 2022 has no index of runs any more, and leaves an old one as it is.
         without = ("started",) if self._late and kind is Run else ()
         return Records(tx, kind, *path, without=without, form=self._temper.form, prepared=self._prepared)
 
     def _placed(self, tx: boltpy.Tx, kind: type[E], key: Mapping[str, Any]) -> tuple[Records[E], Any]:
         """The records among which the arguments of `key` name one, and its id."""
-        *place, wanted = key.values()
-        records = self._records(tx, kind, *place)
-        require_arguments(kind, {[*key][-1]: wanted})
-        return records, wanted
+        require_arguments(kind, key)
+        place = dict(key)
+        _, wanted = place.popitem()
+        return self._records_at(tx, kind, place), wanted
 
     def _seen(self, found: Iterable[E]) -> list[E]:
         """What was found, as the temper sees it: Gofer knows nothing of members that its structs do not have."""

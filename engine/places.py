@@ -56,8 +56,9 @@ def is_number(kind: type[Any], argument: str) -> bool:
 def require_arguments(kind: type[Any], given: Mapping[str, object]) -> None:
     """TypeError unless each of these arguments, of those that name an entity of that class, is of its type."""
     for name, value in given.items():
+        # Nearly all are of the very type, and this is asked with every call.
         expected = int if is_number(kind, name) else str
-        if not isinstance(value, expected) or isinstance(value, bool):
+        if type(value) is not expected and (not isinstance(value, expected) or isinstance(value, bool)):
             raise TypeError(f"{name} is of type {expected.__name__}, not {type(value).__name__}")
 
 
