@@ -254,9 +254,9 @@ class TestLimits:
     def test_keys_that_are_too_long_together(self, open_engine: OpenEngine) -> None:
         storage = open_engine()
         name = "x" * 30_000
-        for number in range(60):
+        for number in range(90):
             storage.add_pipeline(engine.Pipeline(id=f"{number}{name}", namespace="a"))
-        assert len(storage.get_all_pipelines(namespace_id="a")) == 60
+        assert len(storage.get_all_pipelines(namespace_id="a")) == 90
 
 
 def test_without_the_packages_it_says_what_to_install(tmp_path: Path) -> None:
