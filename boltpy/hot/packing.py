@@ -2,7 +2,8 @@
 
 To check types, to measure and to join are a pass over all objects each; `marshal` does them in one, in C. Its version 2
 is written by all Pythons since 2.5 and takes bytes-like objects as bytes. The kernels refuse everything else that it
-knows to write, and the form is tried once here, as Python promises nothing about it.
+knows to write, and the form is tried once here, as Python promises nothing about it. What is unpacked was packed by a
+kernel, with lengths that it counted itself; bytes of a file are never read as anything but the contents of a piece.
 """
 
 from __future__ import annotations
