@@ -13,7 +13,7 @@ from .errors import IncompatibleValueError, KeyRequiredError, KeyTooLargeError, 
 from .format import BUCKET_ENTRY, MAX_KEY_SIZE, MAX_VALUE_SIZE, Pgid, ReadableBuffer
 from .hot import SIZE_LIMIT, Pair
 from .nesting import NestingBucket
-from .ranges import make_range, walk
+from .ranges import make_range, walk, walk_keys
 
 T = TypeVar("T")
 
@@ -281,7 +281,7 @@ class Bucket(NestingBucket):
         Raises:
             RuntimeError: While iterating, if the bucket was changed meanwhile.
         """
-        return walk(self, make_range(start, stop, prefix), reverse, iter)
+        return walk(self, make_range(start, stop, prefix), reverse)
 
     def keys(
         self,
@@ -291,7 +291,7 @@ class Bucket(NestingBucket):
         reverse: bool = False,
     ) -> Iterator[bytes]:
         """Iterate over the keys and the names of nested buckets; the arguments are those of `items`."""
-        return walk(self, make_range(start, stop, prefix), reverse, lambda pairs: map(itemgetter(0), pairs))
+        return walk_keys(self, make_range(start, stop, prefix), reverse)
 
     def values(
         self,
@@ -301,7 +301,7 @@ class Bucket(NestingBucket):
         reverse: bool = False,
     ) -> Iterator[bytes | None]:
         """Iterate over the values, None for nested buckets; the arguments are those of `items`."""
-        return walk(self, make_range(start, stop, prefix), reverse, lambda pairs: map(itemgetter(1), pairs))
+        return map(itemgetter(1), walk(self, make_range(start, stop, prefix), reverse))
 
     def __iter__(self) -> Iterator[bytes]:
         return self.keys()

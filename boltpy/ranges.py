@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any, Protocol
+from mmap import mmap
+from operator import itemgetter
+from typing import Protocol, TypeVar
 
 from . import hot
 from .cursor import Steps, Walked, bytes_of
 from .format import BUCKET_ENTRY, ReadableBuffer
 from .hot import LARGEST_SCAN, Pair
 from .tree import FIRST_BATCH, LARGEST_BATCH
+
+T = TypeVar("T")
+Scan = Callable[[hot.Tree, mmap, bytes | None, bytes | None, int, int], tuple[Iterator[T], bytes | None, bool]]
+"""hot.scan_pairs or hot.scan_keys."""
 
 # The keys from the first (None: from the first of all) up to, not including, the second (None: to the end).
 Range = tuple[bytes | None, bytes | None]
@@ -47,10 +53,8 @@ class Iterated(Walked, Protocol):
         """Note that one more (1) or one less (-1) walk is on: changes are counted in `_edits` meanwhile."""
 
 
-def walk(
-    bucket: Iterated, keys: Range, reverse: bool, part: Callable[[Iterable[Pair]], Iterator[Any]]
-) -> Iterator[Any]:
-    """Yield `part` of each item in the range.
+def walk(bucket: Iterated, keys: Range, reverse: bool) -> Iterator[Pair]:
+    """Yield each item in the range.
 
     In a read transaction the items go through C from end to end. In a write transaction each one is checked: a walk
     over a bucket that changes raises RuntimeError, as a walk over a dict does.
@@ -58,14 +62,22 @@ def walk(
     if not bucket._tx._open:
         bucket._require_open()
     if bucket.writable:
-        return part(_checked(bucket, keys, reverse))
-    return part(chain.from_iterable(_committed(bucket, keys, reverse)))
+        return _checked(bucket, keys, reverse)
+    return chain.from_iterable(_committed(bucket, keys, reverse, hot.scan_pairs))
+
+
+def walk_keys(bucket: Iterated, keys: Range, reverse: bool) -> Iterator[bytes]:
+    """Yield the key of each item in the range, and make no value if the transaction reads."""
+    if bucket.writable:
+        return map(itemgetter(0), walk(bucket, keys, reverse))
+    bucket._require_open()
+    return chain.from_iterable(_committed(bucket, keys, reverse, hot.scan_keys))
 
 
 def pair_count(bucket: Iterated) -> int:
     """Return how many pairs there are, nested buckets left out. No value is made, unless there are changes."""
     if bucket._pending:
-        return sum(value is not None for _, value in walk(bucket, (None, None), False, iter))
+        return sum(value is not None for _, value in walk(bucket, (None, None), False))
     total, key, how, done = 0, None, 0, False
     while not done:
         runs, key, done = hot.scan(bucket._tree, bucket._map, key, None, how, LARGEST_BATCH)
@@ -74,8 +86,8 @@ def pair_count(bucket: Iterated) -> int:
     return total
 
 
-def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterator[Pair]]:
-    """Yield the committed items, many at a time, until the transaction ends: then others may write over its pages."""
+def _committed(bucket: Walked, keys: Range, reverse: bool, scan: Scan[T]) -> Iterator[Iterator[T]]:
+    """Yield what `scan` finds, many at a time, until the transaction ends: then others may write over its pages."""
     mapped, tx, how = bucket._map, bucket._tx, 0
     key, bound = keys
     if reverse:
@@ -85,11 +97,11 @@ def _committed(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Iterator[
         if not tx._open:
             bucket._require_open()
         try:
-            pairs, key, done = hot.scan_pairs(bucket._tree, mapped, key, bound, how, count)
+            found, key, done = scan(bucket._tree, mapped, key, bound, how, count)
         except Exception:
             bucket._require_open()
             raise
-        yield pairs  # outside of the `try`: leaving a generator in the middle costs more inside
+        yield found  # outside of the `try`: leaving a generator in the middle costs more inside
         how |= hot.SCAN_EXCLUSIVE
         count = min(count * 4, LARGEST_SCAN)
     bucket._require_open()
@@ -112,7 +124,7 @@ def _merged(bucket: Walked, keys: Range, reverse: bool) -> Iterator[Pair]:
     """Yield committed items and changes in one order; a change hides the committed item of its key."""
     changes = bucket._changes
     if not changes:
-        yield from chain.from_iterable(_committed(bucket, keys, reverse))
+        yield from chain.from_iterable(_committed(bucket, keys, reverse, hot.scan_pairs))
         return
     changed = _changed(bucket, keys, reverse)
     next_change = next(changed, None)
@@ -154,7 +166,7 @@ def _visible(bucket: Walked, keys: Range, reverse: bool) -> Iterator[list[Pair]]
             stop = first[0] + b"\0"
         else:
             start = first[0]
-        for part in _committed(bucket, (start, stop), reverse):
+        for part in _committed(bucket, (start, stop), reverse, hot.scan_pairs):
             pairs = list(part)
             visible = [pair for pair in pairs if pair[0] not in changes]
             if visible:

@@ -44,8 +44,8 @@ __all__ = [
     "IS_BUCKET", "LARGEST_SCAN", "MISSING", "SCAN_BUCKETS", "SCAN_EXCLUSIVE", "SCAN_REVERSE", "SIZE_LIMIT", "Allocator",
     "BucketChanges", "Changes", "Found", "Map", "Merger", "Outcome", "Pair", "Run", "Source", "Tree", "WeakLeaf",
     "attach", "detach", "find", "find_run", "fnv1a", "get", "get_many", "join_leaves", "mark_pages", "marked",
-    "merge_ids", "nested", "new_merger", "places", "plain_puts", "scan", "scan_pairs", "sorted_changes", "source",
-    "store_ids", "tree", "unfold",
+    "merge_ids", "nested", "new_merger", "places", "plain_puts", "scan", "scan_keys", "scan_pairs", "sorted_changes",
+    "source", "store_ids", "tree", "unfold",
 ]  # fmt: skip
 
 
@@ -83,6 +83,9 @@ get_many: Callable[[Tree, Map, list[bytes]], tuple[list[bytes | None], bool]] = 
 scan: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[list[Run], bytes | None, bool]] = _read.scan
 scan_pairs: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[Iterator[Pair], bytes | None, bool]] = (
     _read.scan_pairs
+)
+scan_keys: Callable[[Tree, Map, bytes | None, bytes | None, int, int], tuple[Iterator[bytes], bytes | None, bool]] = (
+    _read.scan_keys
 )
 mark_pages: Callable[[Tree, bytearray], int] = _read.mark_pages
 marked: Callable[[bytearray, int], array[int]] = _ids.marked

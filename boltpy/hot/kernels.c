@@ -37,7 +37,7 @@ enum {
 };
 /* answers of bp_get, as pure_read knows them */
 enum { MISSING = -1, NESTED = -2, ASK_FIND = -3 };
-enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4 };
+enum { SCAN_REVERSE = 1, SCAN_EXCLUSIVE = 2, SCAN_BUCKETS = 4, SCAN_KEYS = 8 };
 
 typedef struct {
     uint64_t key_at;        /* bytes into the page */
@@ -602,7 +602,8 @@ int64_t bp_scan(const bp_tree *t, const uint8_t *key, uint64_t klen, const uint8
                     return (int64_t)n;
                 }
             }
-            uint64_t size = (uint64_t)e.ksize + e.vsize, packed = size + 2 * PACKED_HEAD;
+            uint64_t size = (uint64_t)e.ksize + e.vsize;
+            uint64_t packed = 2 * PACKED_HEAD + (how & SCAN_KEYS ? e.ksize : size);
             if (!max_items || n == cap || (packed > max_bytes && out->last_ksize))
                 return (int64_t)n;
             max_bytes -= packed < max_bytes ? packed : max_bytes;
@@ -655,6 +656,8 @@ static int pack_runs(const bp_source *src, uint64_t n, uint32_t how, bp_scanned 
             const uint8_t *key = src->map + run->at + (how & SCAN_REVERSE ? run->count - 1 - i : i) * size;
             if (!(key_at = put_bytes(out->keys, key_at, out->room, key, run->ksize)))
                 return -1;
+            if (how & SCAN_KEYS)
+                continue;
             if (!(run->flags & BUCKET_ENTRY))
                 value_at = put_bytes(out->values, value_at, out->room, key + run->ksize, run->vsize);
             else
@@ -664,7 +667,8 @@ static int pack_runs(const bp_source *src, uint64_t n, uint32_t how, bp_scanned 
         }
     }
     put_list(out->keys, items);
-    put_list(out->values, items);
+    if (!(how & SCAN_KEYS))
+        put_list(out->values, items);
     return 0;
 }
 
@@ -672,7 +676,9 @@ int64_t bp_scan_pairs(const bp_tree *t, const uint8_t *key, uint64_t klen, const
                       uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out)
 {
     int64_t n = bp_scan(t, key, klen, bound, bound_len, how, max_items, max_bytes, out);
-    if (n < 0 || (n == 1 && (out->runs[0].count == 1 || !(out->runs[0].flags & BUCKET_ENTRY))))
+    if (n < 0)
+        return n;
+    if (n == 1 && (out->runs[0].count == 1 || !(how & SCAN_KEYS || out->runs[0].flags & BUCKET_ENTRY)))
         return n;
     return pack_runs(t->src, (uint64_t)n, how, out) ? -2 : n;
 }

@@ -181,7 +181,7 @@ int64_t bp_scan(const bp_tree *tree, const uint8_t *key, uint64_t klen, const ui
                 uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out);
 
 /* The same; and if that is not a single run of pairs or a single item, the keys and the values packed as a list each, None
- * where a nested bucket is. -2 if there is no room. */
+ * where a nested bucket is. With SCAN_KEYS no value, and none counts. -2 if there is no room. */
 int64_t bp_scan_pairs(const bp_tree *tree, const uint8_t *key, uint64_t klen, const uint8_t *bound, uint64_t bound_len,
                       uint32_t how, uint64_t max_items, uint64_t max_bytes, bp_scanned *out);
 

@@ -13,7 +13,7 @@ from ..format import BUCKET_ENTRY, Pgid
 from . import pure_ids
 from ._kernels import ffi, lib
 from .packing import PACKED_HEAD, pack, unpack
-from .pure_read import BYTES_PER_ITEM, LARGEST_SCAN, NO_LIMIT, SCAN_REVERSE, Found, Pair, Run, values_at
+from .pure_read import BYTES_PER_ITEM, LARGEST_SCAN, NO_LIMIT, SCAN_KEYS, SCAN_REVERSE, Found, Pair, Run, values_at
 from .raw_page import Map, Source, Tree, bucket_ref, corrupt
 
 _PACKED_VALUE: Final = 4096  # bytes on average: to copy more than these twice costs more than to look at each
@@ -180,6 +180,16 @@ def scan_pairs(
         pairs = zip(unpack(scanned.keys), unpack(scanned.values), strict=True)
     _idle.append(scanned)
     return pairs, mapped[last_at : last_at + last_size] if last_size else None, done
+
+
+def scan_keys(
+    tree: Tree, mapped: Any, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[Iterator[bytes], bytes | None, bool]:
+    scanned, n = _scan(_scan_pairs, tree, key, bound, how | SCAN_KEYS, max_items, max_items * BYTES_PER_ITEM)
+    _, _, done, at, count, ksize, *_ = _unpack_scanned(scanned.bytes)
+    keys: list[bytes] = [mapped[at : at + ksize]] if n == 1 and count == 1 else unpack(scanned.keys)
+    _idle.append(scanned)
+    return iter(keys), keys[-1] if keys else None, done
 
 
 def mark_pages(tree: Tree, marks: bytearray) -> int:

@@ -38,6 +38,7 @@ SIZE_LIMIT: Final = 1 << 24
 SCAN_REVERSE: Final = 1
 SCAN_EXCLUSIVE: Final = 2
 SCAN_BUCKETS: Final = 4
+SCAN_KEYS: Final = 8
 
 # What scan_pairs() takes at most: items, and bytes for each that is asked for. All of them fit a processor's cache.
 LARGEST_SCAN: Final = 512
@@ -173,7 +174,8 @@ def scan(
     Forward the bound is the first key left out; in reverse it is the last key that belongs to the range.
 
     Args:
-        how: SCAN_REVERSE walks down; SCAN_EXCLUSIVE leaves `key` itself out; SCAN_BUCKETS tells nested buckets only.
+        how: SCAN_REVERSE walks down; SCAN_EXCLUSIVE leaves `key` itself out; SCAN_BUCKETS tells nested buckets only;
+            SCAN_KEYS takes no values, and counts none.
         max_items: Look at this many items at most.
         max_bytes: The items behind the first must fit so many bytes with it, when they are packed.
 
@@ -192,7 +194,7 @@ def scan(
         found = bytes(page.map[e.key_at : e.value_at])
         if bound is not None and (found < bound if reverse else found >= bound):
             break
-        packed = e.ksize + e.vsize + _PACKED_HEADS
+        packed = e.ksize + (0 if how & SCAN_KEYS else e.vsize) + _PACKED_HEADS
         if seen == max_items or (seen and packed > max_bytes):
             return runs, last if seen else None, False
         max_bytes = max(max_bytes - packed, 0)
@@ -222,6 +224,19 @@ def scan_pairs(
             value = None if flags & BUCKET_ENTRY else bytes(mapped[middle : middle + vsize])
             pairs.append((bytes(mapped[item:middle]), value))
     return iter(pairs), last, done
+
+
+def scan_keys(
+    tree: Tree, mapped: Map, key: bytes | None, bound: bytes | None, how: int, max_items: int
+) -> tuple[Iterator[bytes], bytes | None, bool]:
+    """Return copies of keys as scan_pairs() does, without looking at a value."""
+    how |= SCAN_KEYS
+    runs, last, done = scan(tree, mapped, key, bound, how, max_items, max_items * BYTES_PER_ITEM)
+    keys: list[bytes] = []
+    for at, count, ksize, vsize, _ in runs:
+        places = range(at, at + count * (ksize + vsize), ksize + vsize)
+        keys += [bytes(mapped[item : item + ksize]) for item in (places[::-1] if how & SCAN_REVERSE else places)]
+    return iter(keys), last, done
 
 
 def tree_pages(tree: Tree, marks: bytearray) -> Iterator[tuple[RawPage, int]]:

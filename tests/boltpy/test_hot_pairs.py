@@ -68,6 +68,27 @@ def test_both_twins_stop_at_the_same_item(
 
 
 @each_twin
+@given(ENTRIES, st.integers(1, 9), HOW, st.integers(1, 50), st.integers(0, 9999), st.none() | st.integers(0, 9999))
+def test_keys_are_those_of_the_pairs_and_their_values_do_not_count(
+    twin: Twin,
+    items: list[tuple[int, int, int]],
+    per_leaf: int,
+    how: int,
+    step: int,
+    start: int,
+    stop: int | None,
+) -> None:
+    entries, image = tree_of(items, per_leaf)
+    view = View(twin, image)
+    key, bound = b"%04d" % start, None if stop is None else b"%04d" % stop
+    without = [(flags, name, b"") for flags, name, _ in entries]
+    image_without = make_tree(without, PAGE, per_leaf)
+    expected = twin.scan_pairs(View(twin, image_without).tree, image_without.data, key, bound, how, step)
+    found = twin.scan_keys(view.tree, image.data, key, bound, how, step)
+    assert (list(found[0]), *found[1:]) == ([name for name, _ in expected[0]], *expected[1:])
+
+
+@each_twin
 @pytest.mark.parametrize("how", [0, SCAN_REVERSE])
 @pytest.mark.parametrize("size", [BYTES_PER_ITEM, 5000])
 def test_only_the_first_item_may_pass_the_bytes_for_all(twin: Twin, size: int, how: int) -> None:
@@ -88,6 +109,8 @@ def test_the_largest_scan_fits_whatever_it_meets(twin: Twin) -> None:
         for how in (0, SCAN_REVERSE):
             found = [pair for part in all_in_steps(twin, image, how, LARGEST_SCAN) for pair in part]
             assert found == pairs_of(entries[::-1] if how else entries)
+            keys = twin.scan_keys(View(twin, image).tree, image.data, None, None, how, LARGEST_SCAN)[0]
+            assert next(keys) == found[0][0]
 
 
 @each_twin
@@ -108,7 +131,8 @@ def test_a_damaged_page_is_named_with_the_reason(twin: Twin, name: str) -> None:
     image, pgid, reason = BAD_IMAGES[name]
     view = View(twin, image)
     for how in (0, SCAN_REVERSE):
-        with pytest.raises(CorruptError) as caught:
-            list(twin.scan_pairs(view.tree, image.data, None, None, how, 99)[0])
-        assert caught.value.pgid == pgid
-        assert reason in caught.value.reason
+        for scan in (twin.scan_pairs, twin.scan_keys):
+            with pytest.raises(CorruptError) as caught:
+                list(scan(view.tree, image.data, None, None, how, 99)[0])
+            assert caught.value.pgid == pgid
+            assert reason in caught.value.reason

@@ -220,6 +220,22 @@ def test_an_iterator_that_outlives_its_read_transaction_gives_no_bytes_of_a_reus
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("size_step", [0, 1])
+def test_keys_of_large_values_copy_none_of_them(db: boltpy.DB, size_step: int, reverse: bool) -> None:
+    with db.update() as tx:
+        tx.create_bucket(b"b").put_many((b"%02d" % i, bytes(500_000 + size_step * i)) for i in range(40))
+    with db.view() as tx:
+        bucket = bucket_at(tx, b"b")
+        list(bucket.keys(prefix=b"0"))
+        tracemalloc.start()
+        try:
+            assert len(list(bucket.keys(reverse=reverse))) == 40
+            assert tracemalloc.get_traced_memory()[1] < 100_000
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("size_step", [0, 1])
 def test_large_values_are_copied_when_they_are_asked_for(db: boltpy.DB, size_step: int, reverse: bool) -> None:
     with db.update() as tx:
         tx.create_bucket(b"b").put_many((b"%02d" % i, bytes(500_000 + size_step * i)) for i in range(40))
