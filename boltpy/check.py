@@ -15,12 +15,14 @@ from .format import (
     BUCKET_ENTRY,
     BUCKET_HEADER,
     BUCKET_HEADER_SIZE,
+    FREELIST,
     MAX_DEPTH,
     NO_FREELIST,
     PAGE_HEADER,
     Pgid,
     page_type_name,
 )
+from .freelist_page import own_pages
 from .hot.raw_page import RawPage, Source, load_inline, load_page
 from .meta import Meta
 
@@ -70,7 +72,8 @@ class Checker:
             if pgid in seen:
                 yield Problem(f"page {pgid}: already freed", pgid)
             seen.add(pgid)
-        yield from self.below(self._meta.root)
+        yield from self._freelist_pages()
+        yield from self._trees(self._meta.root)
         # A hostile high-water mark must not make this loop long: pages beyond the file are one problem.
         mapped = self._pages.length // self._pages.page_size
         for pgid in range(min(self._meta.hwm, mapped)):
@@ -81,12 +84,28 @@ class Checker:
 
     def below(self, pgid: Pgid) -> Iterator[Problem]:
         """Yield what is wrong with the tree at a page and with all buckets nested in it."""
-        if self._meta.freelist != NO_FREELIST:
-            at = self._meta.freelist * self._pages.page_size
-            if at + PAGE_HEADER.size <= self._pages.length:
-                overflow = PAGE_HEADER.unpack_from(self._pages.map, at)[3]
-                last = min(self._meta.freelist + overflow + 1, self._meta.hwm)
-                self._reached.update(range(self._meta.freelist, last))
+        for _ in self._freelist_pages():  # a check of the whole file tells
+            pass
+        yield from self._trees(pgid)
+
+    def _freelist_pages(self) -> Iterator[Problem]:
+        """Take note of the pages of the freelist, and yield what is wrong with them."""
+        first = self._meta.freelist
+        at = first * self._pages.page_size
+        if first == NO_FREELIST or at + PAGE_HEADER.size > self._pages.length:
+            return
+        try:
+            own = own_pages(self._pages.map, first, self._pages.page_size, self._meta.hwm)
+        except CorruptError as error:
+            _, flags, _, overflow = PAGE_HEADER.unpack_from(self._pages.map, at)
+            if flags == FREELIST:  # else it was told that this is none
+                yield Problem(str(error), first)
+            own = range(first, min(first + overflow + 1, self._meta.hwm))
+        self._reached.update(own)
+        for pgid in self._free.intersection(own):
+            yield Problem(f"page {pgid}: reachable freed", pgid)
+
+    def _trees(self, pgid: Pgid) -> Iterator[Problem]:
         self._roots.append((pgid, []))
         while self._roots:
             root, stack = self._roots.popleft()

@@ -21,9 +21,9 @@ from typing import NamedTuple, Protocol
 
 from . import hot
 from .bucket_state import BucketState
-from .errors import CorruptError
-from .format import BUCKET_HEADER, NO_FREELIST, PAGE_HEADER, Pgid, Txid
+from .format import BUCKET_HEADER, NO_FREELIST, Pgid, Txid
 from .freelist import Allocation, Freelist, descending
+from .freelist_page import own_pages
 from .meta import Meta
 from .options import Options
 from .spill import spill
@@ -168,7 +168,4 @@ class Committer:
         pgid = snapshot.meta.freelist
         if pgid == NO_FREELIST:
             return
-        overflow = PAGE_HEADER.unpack_from(snapshot.map, pgid * self._page_size)[3]
-        if overflow >= snapshot.meta.hwm - pgid:
-            raise CorruptError(pgid, f"freelist page says it has {overflow} overflow pages, which do not exist")
-        root._tx._freed.extend(range(pgid, pgid + overflow + 1))
+        root._tx._freed.extend(own_pages(snapshot.map, pgid, self._page_size, snapshot.meta.hwm))

@@ -6,14 +6,15 @@ They turn free when no open reader can see them any more. Allocation is in spans
 
 from __future__ import annotations
 
-import sys
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import chain, takewhile
+from operator import neg
 
 from .errors import CorruptError, MaxSizeReachedError
-from .format import FREELIST, FREELIST_COUNT_OVERFLOW, HEADER_SIZE, PAGE_HEADER, PGID, Pgid, Txid
+from .format import FREELIST, FREELIST_COUNT_OVERFLOW, PAGE_HEADER, PGID, Pgid, Txid
+from .freelist_page import own_pages, stored_bytes, stored_ids
 from .hot import Map, merge_ids, store_ids
 from .spans import new_spans
 
@@ -92,8 +93,7 @@ class Freelist:
 
     def stored_bytes(self, extra: int = 0) -> int:
         """Return the bytes of the freelist page if `extra` more ids were in it, header included."""
-        count = len(self.spans) + len(self.waiting) + extra
-        return HEADER_SIZE + PGID.size * (count + (count >= FREELIST_COUNT_OVERFLOW))
+        return stored_bytes(len(self.spans) + len(self.waiting) + extra)
 
     def encode(self, pgid: Pgid, page_count: int, page_size: int, waiting: array[int]) -> bytes:
         """Return the freelist page: all free ids and those in `waiting`, which are descending; all ascending.
@@ -162,7 +162,7 @@ def decode(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
     """Return the ids in the freelist page `pgid` of a mapped file, descending.
 
     Raises:
-        CorruptError: As `stored_ids`, or an id is there twice or out of range.
+        CorruptError: As `stored_ids` and `own_pages`, or an id is there twice, out of range, or of a page of its own.
     """
     ids = stored_ids(source, pgid, page_size, hwm)
     try:
@@ -171,29 +171,8 @@ def decode(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
         ids = merge_ids(descending(ids), array("Q"))
     if ids and not (ids[-1] >= 2 and ids[0] < hwm):
         raise CorruptError(pgid, f"freelist holds page {ids[0] if ids[0] >= hwm else ids[-1]}, which cannot be free")
-    return ids
-
-
-def stored_ids(source: Map, pgid: Pgid, page_size: int, hwm: Pgid) -> array[int]:
-    """Return the ids in a freelist page as they stand there.
-
-    Raises:
-        CorruptError: It is no freelist page, or reaches past the file.
-    """
-    at = pgid * page_size
-    if pgid >= hwm or at + page_size > len(source):
-        raise CorruptError(pgid, "the freelist page lies beyond the end of the file")
-    own_id, flags, count, overflow = PAGE_HEADER.unpack_from(source, at)
-    if own_id != pgid or flags != FREELIST:
-        raise CorruptError(pgid, f"invalid freelist page: id {own_id}, flags {flags:x}")
-    end = min((pgid + overflow + 1), hwm) * page_size
-    at += HEADER_SIZE
-    if count == FREELIST_COUNT_OVERFLOW:
-        count = PGID.unpack_from(source, at)[0]
-        at += PGID.size
-    if at + count * PGID.size > min(end, len(source)):
-        raise CorruptError(pgid, f"freelist says it has {count} ids, more than fit")
-    ids = array("Q", bytes(source[at : at + count * PGID.size]))
-    if sys.byteorder == "big":
-        ids.byteswap()
+    own = own_pages(source, pgid, page_size, hwm)
+    first = bisect_left(ids, -own[-1], key=neg)
+    if first < len(ids) and ids[first] in own:
+        raise CorruptError(pgid, f"freelist holds page {ids[first]}, which it takes itself")
     return ids

@@ -24,7 +24,7 @@ from .errors import (
 )
 from .files import replacing, same_file
 from .format import NO_FREELIST, Pgid, ReadableBuffer, Txid
-from .freelist import stored_ids
+from .freelist_page import stored_ids
 from .known_plain import PlainBuckets
 from .options import Options
 from .ownership import this_thread

@@ -19,6 +19,7 @@ from ..format import (
     PGID,
     Pgid,
 )
+from ..freelist_page import most_overflow
 from ..meta import Meta
 from .report import Report
 from .source import DamagedFile, Page
@@ -70,7 +71,9 @@ def find_base(file: DamagedFile, report: Report, slot: int | None) -> Base:
         report.fault(f"page {meta.freelist}: no freelist, but the meta says so")
         listed = _Listed(bytes(file.page_count), is_sound=False)
     elif not listed.is_sound:
-        report.fault(f"page {meta.freelist}: the freelist has ids out of order, or of no page")
+        report.fault(
+            f"page {meta.freelist}: the freelist has ids out of order, of no page or its own, or needless pages"
+        )
     report.freelist = "read" if listed.is_sound else "damaged"
     return Base(meta.root, meta.sequence, listed.free, knows_free=listed.is_sound)
 
@@ -87,7 +90,7 @@ def _freelist(file: DamagedFile, pgid: Pgid) -> _Listed | None:
     if pgid >= file.page_count or file.kinds[pgid] != FREELIST:
         return None
     at = pgid * file.page_size
-    _, _, count, _ = PAGE_HEADER.unpack(file.read(at, HEADER_SIZE))
+    _, _, count, overflow = PAGE_HEADER.unpack(file.read(at, HEADER_SIZE))
     at += HEADER_SIZE
     if count == FREELIST_COUNT_OVERFLOW:
         count = PGID.unpack(file.read(at, PGID.size).ljust(PGID.size, b"\0"))[0]
@@ -102,7 +105,9 @@ def _freelist(file: DamagedFile, pgid: Pgid) -> _Listed | None:
         last = listed
         if 2 <= listed < file.page_count:
             free[listed] = 1
-    return _Listed(bytes(free), is_sound)
+    own = range(pgid, pgid + overflow + 1)
+    is_sound = is_sound and overflow <= most_overflow(count, overflow, file.page_size) and own[-1] < file.page_count
+    return _Listed(bytes(free), is_sound and not any(free[page] for page in own))
 
 
 def links(file: DamagedFile, page: Page) -> Iterable[Pgid]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 
 from ..errors import CorruptError
-from ..format import NO_FREELIST, PAGE_HEADER, Pgid
-from ..freelist import stored_ids
+from ..format import NO_FREELIST, Pgid
+from ..freelist_page import own_pages, stored_ids
 from ..hot import marked
 from ..tree import Snapshot
 
@@ -15,14 +15,14 @@ def freelist_pages(snapshot: Snapshot) -> range:
     """Return the pages of the freelist; none if it is not stored.
 
     Raises:
-        CorruptError: It is no freelist page, or reaches past the file.
+        CorruptError: As `stored_ids` and `own_pages`.
     """
     meta = snapshot.meta
     if meta.freelist == NO_FREELIST:
         return range(0)
     stored_ids(snapshot.map, meta.freelist, meta.page_size, meta.hwm)
-    overflow = PAGE_HEADER.unpack_from(snapshot.map, meta.freelist * meta.page_size)[3]
-    return range(meta.freelist, min(meta.freelist + overflow + 1, meta.hwm, len(snapshot.map) // meta.page_size))
+    own = own_pages(snapshot.map, meta.freelist, meta.page_size, meta.hwm)
+    return own[: max(len(snapshot.map) // meta.page_size - meta.freelist, 0)]
 
 
 def state_pages(snapshot: Snapshot) -> array[Pgid]:

@@ -241,7 +241,7 @@ def test_freeing_a_page_twice_is_found_before_it_is_stored(freelist_type: str, w
 
 @pytest.mark.parametrize("count", [0, 1, 8, 0xFFFE, 0xFFFF, 0x10000, 131_070])
 def test_any_number_of_pages_is_stored_and_read_by_both_types(count: int) -> None:
-    ids = random.Random(count).sample(range(2, 400_000), count)
+    ids = random.Random(count).sample(range(1000, 400_000), count)  # behind the pages of the freelist itself
     images = []
     for freelist_type in ("array", "hashmap"):
         freelist = freelist_of(freelist_type, ids[: count // 2])
@@ -299,6 +299,10 @@ def test_ids_out_of_order_are_read_as_bolt_reads_them() -> None:
         (freelist_page([126], count=0xFFFF), "126 ids, more than fit"),
         (freelist_page([2**64 - 1], count=0xFFFF), "18446744073709551615 ids, more than fit"),
         (freelist_page([2**61], count=0xFFFF), "2305843009213693952 ids, more than fit"),
+        (freelist_page([2, 23]), "holds page 2, which it takes itself"),
+        (freelist_page([23], overflow=1), "1 overflow pages, but 1 ids take fewer"),
+        (freelist_page([23], overflow=58), "58 overflow pages, which do not exist"),
+        (freelist_page([*range(3, 50), *range(3000, 3100)], overflow=1), "holds page 3"),
         (freelist_page([])[:-1], "beyond the end of the file"),
         (bytes(2048), "beyond the end of the file"),
     ],

@@ -24,7 +24,7 @@ FLOORS = {
         "hot/pure_write hot/native_read",
         "hot/native",
         "hot/__init__",
-        "meta spans rebalance salvage/report",
+        "meta spans freelist_page rebalance salvage/report",
         "freelist tree check birth raw_file salvage/output salvage/source",
         "bucket_state cursor salvage/base page_items live",
         "ranges spill census salvage/walk key_paths",
