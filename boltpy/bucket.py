@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, TypeVar, cast, overload
 
@@ -100,8 +101,10 @@ class Bucket(NestingBucket):
         try:
             found, complete = hot.get_many(self._tree, self._map, wanted)
         except ValueError:  # not only bytes
-            wanted = [bytes_of(key) for key in wanted]
-            found, complete = hot.get_many(self._tree, self._map, wanted)
+            return self.get_many([bytes_of(key) for key in wanted])
+        except Exception:
+            self._require_open()
+            raise
         if not complete:
             for i, value in enumerate(found):
                 if value is None:
@@ -155,44 +158,34 @@ class Bucket(NestingBucket):
             As `put`.
         """
         self._tx._require_writable()
-        if not isinstance(pairs, Mapping | list | tuple):
-            pairs = list(pairs)
-        if len(pairs) >= _RUN_FROM and self._put_run(pairs):
+        # One snapshot: other threads may change a dict, and what the pairs come from may change this bucket.
+        items = list(pairs.items() if isinstance(pairs, Mapping) else pairs)
+        self._tx._require_writable()
+        if not items:
             return
-        try:
-            new = dict(cast("Iterable[tuple[bytes, bytes]]", pairs))
-        except (TypeError, ValueError):  # a bytearray is no key of a dict
-            new = dict(_split(item) for item in (pairs.items() if isinstance(pairs, Mapping) else pairs))
-        if not new:
+        self._learn_from(len(items))
+        if len(items) >= _RUN_FROM and self._put_run(items):
             return
-        if set(map(type, new)) != {bytes} or set(map(type, new.values())) != {bytes}:
-            for key, value in new.items():
-                _check_sizes(key, value)
-            new = {bytes_of(key): bytes_of(value, "value") for key, value in new.items()}
-        if b"" in new or max(map(len, new)) > MAX_KEY_SIZE or max(map(len, new.values())) > MAX_VALUE_SIZE:
-            for key, value in new.items():
-                _check_sizes(key, value)
+        new = _checked(items)
         nested = self._nested_among(new)
         if nested is not None:
             raise IncompatibleValueError(nested, _A_BUCKET)
+        self._tx._require_writable()
         self._is_about_to_set_many(new)
         self._changes.update(new)
         self._edits += 1
 
-    def _put_run(self, pairs: Mapping[Any, Any] | Sequence[Any]) -> bool:
+    def _put_run(self, pairs: list[Any]) -> bool:
         """Take pairs as a run, if nothing about them or this bucket needs a closer look."""
-        if self._pending or self._order is not None:
-            return False
-        self._learn_from(len(pairs))
-        if not self._plain:
+        if not self._takes_runs or not _can_be_read_again(pairs):
             return False
         try:
-            keys, values = _sides(pairs)
-        except (TypeError, ValueError):
+            run = hot.plain_puts([key for key, _ in pairs], [value for _, value in pairs])
+        except (TypeError, ValueError):  # no pairs
             return False
-        run = hot.plain_puts(keys, values)
-        if run is None:
+        if run is None or not self._takes_runs:
             return False
+        self._tx._require_writable()
         self._take_run(run)
         self._edits += 1
         return True
@@ -229,6 +222,7 @@ class Bucket(NestingBucket):
         """
         self._tx._require_writable()
         doomed = [bytes_of(key) for key in keys]
+        self._learn_from(len(doomed))
         nested = self._nested_among(doomed)
         if nested is not None:
             raise IncompatibleValueError(nested, _A_BUCKET)
@@ -316,19 +310,35 @@ class Bucket(NestingBucket):
         return Cursor(self)
 
 
-def _sides(pairs: Mapping[Any, Any] | Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    if isinstance(pairs, Mapping):
-        return list(pairs), list(pairs.values())
-    return [key for key, _ in pairs], [value for _, value in pairs]
+def _can_be_read_again(pairs: list[Any]) -> bool:
+    """Return whether pairs are of a usual type; others may give what they have only once."""
+    return type(pairs[0]) in (tuple, list)
 
 
-def _split(item: Any) -> tuple[bytes, Any]:
+def _checked(pairs: list[Any]) -> dict[bytes, bytes]:
+    """Return pairs, of which the last with a key counts. All of them are checked."""
+    if _can_be_read_again(pairs):
+        with suppress(TypeError, ValueError):
+            new = dict(pairs)
+            if len(new) == len(pairs) and set(map(type, new)) == set(map(type, new.values())) == {bytes}:
+                key_sizes, value_sizes = set(map(len, new)), set(map(len, new.values()))
+                if min(key_sizes) > 0 and max(key_sizes) <= MAX_KEY_SIZE and max(value_sizes) <= MAX_VALUE_SIZE:
+                    return new
+    found: dict[bytes, bytes] = {}
+    for pair in pairs:
+        key, value = _split(pair)
+        _check_sizes(key, value)
+        found[bytes_of(key)] = bytes_of(value, "value")
+    return found
+
+
+def _split(item: Any) -> tuple[Any, Any]:
     try:
         key, value = item
     except (TypeError, ValueError):
         # Not the item itself: what is to be stored may be a secret.
         raise TypeError(f"put_many takes a mapping or pairs (key, value), not a {type(item).__name__}") from None
-    return bytes_of(key), value
+    return key, value
 
 
 def _check_sizes(key: ReadableBuffer, value: ReadableBuffer) -> None:

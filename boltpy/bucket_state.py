@@ -130,10 +130,15 @@ class BucketState:
     def _changes(self) -> Changes:
         """The uncommitted changes. Puts that came as one run are unfolded by the first look at one of them."""
         if self._run is not None:
+            self._tx._require_open()
             self._pending = cast(Changes, hot.unfold(self._run))
             self._run = None
             self._choose_fast()
         return self._pending
+
+    @property
+    def _takes_runs(self) -> bool:
+        return self._plain and not self._pending
 
     def _take_run(self, puts: hot.Changes) -> None:
         """Have these puts as the only changes. Until somebody looks at one of them they need no dict."""
@@ -210,8 +215,7 @@ class BucketState:
         return found is not None and bool(found.flags & BUCKET_ENTRY)
 
     def _nested_among(self, keys: Collection[bytes]) -> bytes | None:
-        """Return a key that names a nested bucket now, None if there is none, and learn. One call for many keys."""
-        self._learn_from(len(keys))
+        """Return a key that names a nested bucket now, None if there is none. One call for many keys."""
         if self._plain:
             return None
         committed = min(hot.places(self._tree, list(keys)), default=hot.MISSING) < hot.MISSING

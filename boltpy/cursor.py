@@ -293,10 +293,10 @@ def bytes_of(data: ReadableBuffer, what: str = "key") -> bytes:
     Raises:
         TypeError: It is something else; for text the message says how to encode it.
     """
-    if isinstance(data, bytes):
+    if type(data) is bytes:
         return data
-    size_of(data, what)
-    return bytes(data)
+    with _view(data, what) as view:
+        return view.tobytes()
 
 
 def size_of(data: ReadableBuffer, what: str = "key") -> int:
@@ -305,11 +305,16 @@ def size_of(data: ReadableBuffer, what: str = "key") -> int:
     Raises:
         TypeError: As `bytes_of`.
     """
-    if isinstance(data, bytes | bytearray):
+    if type(data) is bytes:
         return len(data)
+    with _view(data, what) as view:
+        return view.nbytes
+
+
+def _view(data: ReadableBuffer, what: str) -> memoryview:
+    """Return a view of bytes-like data: what a class says of its length, or of itself as bytes, may be anything."""
     try:
-        with memoryview(data) as view:
-            return view.nbytes
+        return memoryview(data)
     except TypeError:
         given: type[object] = type(data)
         hint = f"; write {what}.encode() or b'...'" if given is str else ""

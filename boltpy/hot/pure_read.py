@@ -148,7 +148,7 @@ def get_many(tree: Tree, mapped: Map, keys: list[bytes]) -> tuple[list[bytes | N
     Raises:
         ValueError: A key is not bytes.
     """
-    if not all(isinstance(key, bytes) for key in keys):
+    if not all(type(key) is bytes for key in keys):
         raise ValueError("a key is not bytes")
     found = places(tree, keys)
     return values_at(mapped, found), ASK_FIND not in found

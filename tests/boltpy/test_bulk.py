@@ -222,6 +222,14 @@ def test_get_many_refuses_what_is_not(db: boltpy.DB, key: object, name: bytes) -
         bucket_at(tx, name).get_many([b"old", key])  # type: ignore[list-item]
 
 
+def test_get_many_of_what_a_kernel_cannot_tell(db: boltpy.DB) -> None:
+    large = b"x" * (1 << 24)
+    with db.update() as tx:
+        tx.create_bucket(b"c").put_many([(b"large", large), (b"small", b"1")])
+    with db.view() as tx:
+        assert bucket_at(tx, b"c").get_many([b"small", b"large", b"missing"]) == [b"1", large, None]
+
+
 def test_get_many_of_large_values(db: boltpy.DB) -> None:
     pairs = {b"%03d" % i: b"%03d" % i * (3000 if i % 3 else 1) for i in range(30)}
     with db.update() as tx:

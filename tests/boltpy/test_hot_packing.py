@@ -129,6 +129,8 @@ def test_values_are_packed_from_inside_the_map_and_into_their_room_only() -> Non
         (inside, room - 1, -1),
         ([], 5, 0),
         ([], 4, -1),
+        ([(1024 << 24) | 100], 5 + 5 + 100, 0),
+        *[([(1024 << 24) | 100], cap, -1) for cap in range(5, 5 + 5 + 100)],
         ([(len(image.data) << 24) | 1], 100, -1),
         ([2**63 - 1], 2**24 + 10, -1),
     ):
@@ -136,6 +138,29 @@ def test_values_are_packed_from_inside_the_map_and_into_their_room_only() -> Non
         assert lib.bp_pack_values(source, ffi.new("int64_t[]", places), len(places), out, cap) == answer
         if places is inside and not answer:
             assert marshal.loads(ffi.buffer(out)) == [image.data[1024:1124], b"", None, None]
+
+
+@needs_native
+def test_what_stands_behind_packed_bytes_is_refused() -> None:
+    from boltpy.hot._kernels import ffi, lib
+
+    view = View(NATIVE, make_tree([(0, b"k", b"value")], 1024, 2))
+    keys, changes = marshal.dumps([b"k"], 2), marshal.dumps([[b"k"], [b"v"]], 2)
+    items, scratch, out = ffi.new("bp_item[]", 1), ffi.new("bp_item[]", 2), ffi.new("int64_t[]", 1)
+    counts, bits, found = ffi.new("uint32_t[]", [1]), ffi.new("uint8_t[]", 1), ffi.new("bp_together *")
+    for more, answer in ((b"", 0), (b"x", -1), (b"s", -1)):
+        assert lib.bp_get_many(view.tree, keys + more, len(keys + more), 1, out, found) == answer
+        packed = changes + more
+        assert lib.bp_changes(items, scratch, 1, counts, 1, packed, len(packed), bits) == answer
+
+
+@needs_native
+def test_sound_puts_have_sizes_within_both_limits() -> None:
+    from boltpy.hot._kernels import lib
+
+    changes = NATIVE.plain_puts([b"key", b"l"], [b"value", b"w"])
+    for max_key, max_value, answer in ((3, 5, 1), (2, 5, 0), (3, 4, 0)):
+        assert lib.bp_are_sound(changes.items, 2, max_key, max_value) == answer
 
 
 def _packed_lists(packed: bytes, n: int) -> list[list[bytes]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +160,20 @@ def test_an_iteration_notices_a_run(db: boltpy.DB) -> None:
         bucket.put_many(dict.fromkeys(PAIRS, b"2"))
         with pytest.raises(RuntimeError, match="changed"):
             list(walk)
+        bucket.put(FIRST, b"3")
+        assert bucket.get(FIRST) == b"3"
+
+
+def test_a_handle_of_an_ended_transaction_keeps_no_run(db: boltpy.DB) -> None:
+    tx = db.begin(writable=True)
+    bucket = tx.create_bucket(b"b")
+    tracemalloc.start()
+    try:
+        bucket.put_many((b"%03d" % i, bytes(20_000)) for i in range(100))
+        assert tracemalloc.get_traced_memory()[0] > 2_000_000
+        tx.rollback()
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(boltpy.TxClosedError):
+        bucket.get(b"000")
