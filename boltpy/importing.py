@@ -7,16 +7,16 @@ if the caller says so; what no line names stays as it is.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from errno import EEXIST
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from .bucket import Bucket
 from .bucket_state import MAX_NESTING
 from .errors import BucketError, ImportLineError, IncompatibleValueError
 from .files import is_vacant
 from .format import MAX_KEY_SIZE, MAX_VALUE_SIZE
-from .jsonl import BucketLine, EndLine, PairLine, Path, bytes_text, parse_line, path_text, require_header
+from .jsonl import BucketLine, EndLine, PairLine, Path, bytes_text, lines_of, parse_line, path_text, require_header
 from .opening import open as open_db
 from .opening import open_database
 from .options import Options
@@ -25,6 +25,7 @@ from .tx import Tx
 
 _BATCH_BYTES = 1 << 18
 _TX_BYTES = 1 << 22
+_STEP_BYTES = 1 << 16
 # What a bucket or a pair costs in memory beside its bytes, about.
 _ITEM_BYTES = 100
 
@@ -80,7 +81,9 @@ class Import:
         self.pairs = 0
         self._replace = replace
 
-    def into_file(self, path: str, lines: Iterable[bytes], timeout: float) -> None:
+    def into_file(
+        self, path: str, source: BinaryIO, timeout: float, progress: Callable[[int], object] | None = None
+    ) -> None:
         """Import into a file: a new one if there is none, or an empty one; else into the database that is there.
 
         A new file is made beside its place and renamed there when it is whole, with the mode 0600; memory stays flat. A
@@ -89,13 +92,15 @@ class Import:
 
         Args:
             path: The file. A link is followed.
-            lines: All lines of the export, with their ends.
+            source: The export, open for reading; it need not be one that can be sought in.
             timeout: Seconds to wait for the lock of a database that is there; 0 waits for ever.
+            progress: Called now and then with how many more bytes of the export were read.
 
         Raises:
             ImportLineError: A line is none of an export, or meets something else.
             BoltError, OSError: The file cannot be read or written.
         """
+        lines = lines_of(source) if progress is None else _counted(lines_of(source), progress)
         if not is_vacant(path):
             with open_db(path, timeout=timeout) as db, db.update() as tx:
                 self._run(lines, _OneTx(tx), is_new=False)
@@ -177,6 +182,16 @@ class Import:
                 raise ImportLineError(number, text)
             bucket.sequence = said.sequence
         return _Filler(bucket, target, dense=is_new, made=made, replace=self._replace)
+
+
+def _counted(lines: Iterable[bytes], progress: Callable[[int], object]) -> Iterator[bytes]:
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > _STEP_BYTES:
+            progress(size)
+            size = 0
+        yield line
 
 
 class _Filler:

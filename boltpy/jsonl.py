@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from .errors import ImportLineError
+from .format import MAX_KEY_SIZE, MAX_VALUE_SIZE
 
 _PLAIN_BYTES = rb'(?:"([ !#-\[\]-~]*)"|\{"hex":"((?:[0-9a-f]{2})*)"\})'
 # A pair as it is written here, without an escape and without a letter that ASCII lacks: most are, and this is quick.
@@ -32,6 +33,10 @@ HEADER: Final = b'{"format":"boltpy export","version":1}\n'
 _FORMAT: Final = "boltpy export"
 _VERSION: Final = 1
 _MAX_SEQUENCE: Final = 2**64 - 1
+_HEADER_BYTES: Final = 1000
+# A byte takes six at most, as \u0000. The blanks of a line written by hand have room in the rest.
+_LINE_BYTES: Final = 6 * (MAX_KEY_SIZE + MAX_VALUE_SIZE) + 1000
+_PIECE_BYTES: Final = 1 << 20
 _LINE_ENDS: Final = str.maketrans("", "", "\n\r\t")
 _find_control: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]").search
 
@@ -112,6 +117,34 @@ def end_line(buckets: int, pairs: int) -> str:
 
 class _Refused(Exception):
     """The text tells why a line is none of an export."""
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of an export, with their ends. The first is cut where it is longer than a header can be.
+
+    They are read in pieces: a signal is heard between two of them, however long a line is.
+
+    Raises:
+        ImportLineError: A line is longer than that of the largest pair, or it is long and has a zero byte.
+    """
+    number, most = 1, _HEADER_BYTES
+    while line := file.readline(most):
+        if number > 1 and len(line) == most and not line.endswith(b"\n"):
+            line = _with_rest(line, file, number)
+        yield line
+        number, most = number + 1, _PIECE_BYTES
+
+
+def _with_rest(line: bytes, file: BinaryIO, number: int) -> bytes:
+    pieces, size = [line], len(line)
+    while pieces[-1] and not pieces[-1].endswith(b"\n"):
+        if size > _LINE_BYTES:
+            raise ImportLineError(number, f"more than {_LINE_BYTES} bytes, the most that a line of an export can have")
+        if b"\0" in pieces[-1]:  # a device or a hole in a file may give zeros without end
+            raise ImportLineError(number, "no JSON: it has a zero byte")
+        pieces.append(file.readline(_PIECE_BYTES))
+        size += len(pieces[-1])
+    return b"".join(pieces)
 
 
 def require_header(line: bytes) -> None:

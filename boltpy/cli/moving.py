@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -85,29 +85,19 @@ def _require_vacant(path: str) -> None:
 
 def _import(arguments: Arguments, out: Printer) -> int:
     importing = Import(replace=arguments.replace)
-    with _lines(arguments.input) as (lines, size), Progress("import", size) as progress:
-        importing.into_file(arguments.file, _counted(lines, progress.step), lock_wait(arguments.timeout))
+    with _source(arguments.input) as (source, size), Progress("import", size) as progress:
+        importing.into_file(arguments.file, source, lock_wait(arguments.timeout), progress.step)
     return _tell(arguments, out, importing.buckets, importing.pairs)
 
 
 @contextmanager
-def _lines(source: str) -> Iterator[tuple[BinaryIO, int]]:
-    """Give the lines of an export, and how many bytes they are; 0 if nobody knows."""
-    if source != "-":
-        with Path(source).open("rb") as file:
-            yield file, Path(source).stat().st_size
+def _source(name: str) -> Iterator[tuple[BinaryIO, int]]:
+    """Give an export, and how many bytes it has; 0 if nobody knows."""
+    if name != "-":
+        with Path(name).open("rb") as file:
+            yield file, Path(name).stat().st_size
     else:
         yield standard_input(), 0
-
-
-def _counted(lines: Iterable[bytes], step: Callable[[int], None]) -> Iterator[bytes]:
-    size = 0
-    for line in lines:
-        size += len(line)
-        if size > 1 << 16:
-            step(size)
-            size = 0
-        yield line
 
 
 def _recover(arguments: Arguments, out: Printer) -> int:

@@ -306,7 +306,7 @@ def test_many_pairs_and_buckets_go_through_in_flat_memory(tmp_path: Path) -> Non
             yield b'{"bucket":["%d"]}\n' % i
         yield b'{"end":{"buckets":2002,"pairs":%d}}\n' % (2 * count)
 
-    Import(replace=False).into_file(str(tmp_path / "a.db"), lines(), 1)
+    put_in(tmp_path / "a.db", b"".join(lines()))
     with boltpy.open(tmp_path / "a.db", read_only=True) as db, db.view() as tx:
         assert list(tx.check()) == []
         assert tx.inspect().buckets[-1].key_n == tx.inspect().buckets[-2].key_n == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
 import random
@@ -48,7 +49,7 @@ class Recovered:
         """The new database, which must be sound."""
         path = folder / "new.db"
         path.unlink(missing_ok=True)
-        Import(replace=False).into_file(str(path), self.lines, 1)
+        Import(replace=False).into_file(str(path), io.BytesIO(b"".join(self.lines)), 1)
         with boltpy.open(path, read_only=True) as db, db.view() as tx:
             assert list(tx.check()) == []
         return path
