@@ -13,7 +13,8 @@ from math import isfinite
 
 from ..format import MAX_KEY_SIZE, MAX_VALUE_SIZE
 from ..opening import open as open_db
-from ..printing import Printer, note
+from ..printing import Printer, note, visible
+from ..storage import AT_ONCE, taking_the_place_of
 from .command import JSON, Arguments, Command, CommandError, Flag, UsageError
 from .workloads import READ_MODES, SMALLEST_KEY, WRITE_MODES, Measured, Plan, read, write
 
@@ -23,11 +24,11 @@ _UNITS = ((1_000_000, "ms"), (1_000, "\u00b5s"), (1, "ns"))
 
 def _bench(arguments: Arguments, out: Printer) -> int:
     plan = _plan(arguments)
-    with _file(arguments) as path:
+    with _profiling(arguments) as profile, _file(arguments) as path:
         try:
             db = open_db(
                 path,
-                timeout=1,
+                timeout=AT_ONCE,
                 page_size=arguments.page_size,
                 initial_mmap_size=arguments.initial_mmap_size,
                 no_sync=arguments.no_sync,
@@ -36,11 +37,11 @@ def _bench(arguments: Arguments, out: Printer) -> int:
             raise UsageError(str(error)) from error
         with db:
             note("starting write benchmark.")
-            with _profiled(arguments, "w") as profile:
+            with _seen(arguments, "w", profile):
                 written, keys = write(db, plan, note)
             random.shuffle(keys)
             note("starting read benchmark.")
-            with _profiled(arguments, "r", profile):
+            with _seen(arguments, "r", profile):
                 been_read = read(db, plan, arguments.read_mode, keys, note)
     _report(written, been_read, arguments, out)
     return 0
@@ -90,7 +91,7 @@ def _file(arguments: Arguments) -> Iterator[str]:
     elif os.path.lexists(path) and not arguments.work:
         raise CommandError(f"bench: {path} exists; it would be deleted in the end. --work keeps it")
     if arguments.work:
-        note(f"work: {path}")
+        note(f"work: {visible(path)}")
     try:
         yield path
     finally:
@@ -100,18 +101,28 @@ def _file(arguments: Arguments) -> Iterator[str]:
 
 
 @contextmanager
-def _profiled(arguments: Arguments, part: str, profile: Profile | None = None) -> Iterator[Profile]:
-    """Profile a part ("w" or "r") if that is asked for; the profile of both goes on from the first."""
-    profile = profile or Profile()
+def _profiling(arguments: Arguments) -> Iterator[Profile]:
+    """Give a profile, and write it in the end where the command line names a place and something to watch."""
+    profile = Profile()
+    if not arguments.cpuprofile or arguments.profile_mode not in _PROFILES:
+        yield profile
+        return
+    with taking_the_place_of(arguments.cpuprofile) as beside:
+        yield profile
+        profile.dump_stats(beside)
+
+
+@contextmanager
+def _seen(arguments: Arguments, part: str, profile: Profile) -> Iterator[None]:
+    """Let the profile see a part ("w" or "r") if that is asked for."""
     wanted = arguments.cpuprofile and part in _PROFILES.get(arguments.profile_mode, "")
     if wanted:
         profile.enable()
     try:
-        yield profile
+        yield
     finally:
         if wanted:
             profile.disable()
-            profile.dump_stats(arguments.cpuprofile)
 
 
 def _report(written: Measured, been_read: Measured, arguments: Arguments, out: Printer) -> None:

@@ -113,6 +113,36 @@ def test_no_profile_of_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_a_profile_goes_into_no_pipe_and_no_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        code, out, errors = run_here("bench", "--count", "5", "--cpuprofile", place)
+        assert (code, out, errors) == (1, b"", f"Error: {place}: exists and is no regular file\n")
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_failed_run_leaves_the_profile_that_was_there(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(b"the last one")
+    code, _, _ = run_here("bench", "--page-size", "1000", "--cpuprofile", tmp_path / "p")
+    assert code == 2
+    assert (tmp_path / "p").read_bytes() == b"the last one"
+    assert os.listdir(tmp_path) == ["p"]
+
+
+def test_a_file_in_use_is_reported_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.db"
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
+    with boltpy.open(path):
+        code, _, errors = run_here("bench", "--count", "5", "--path", path, "--work")
+    assert code == 1
+    assert errors.splitlines()[-1].startswith(f"Error: {path}")
+
+
+def test_a_name_of_two_lines_is_told_on_one(tmp_path: Path) -> None:
+    _, errors = bench("--count", "5", "--work", "--path", str(tmp_path / "a\nb"))
+    assert errors[0] == f"work: {tmp_path}/a\\nb"
+
+
 @pytest.mark.parametrize(
     "flags",
     [
