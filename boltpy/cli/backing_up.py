@@ -22,9 +22,7 @@ _STREAM = Flag(
     "output", "path", "the backup to make; one that is there is replaced; - is standard output",
     short="o", metavar="BACKUP", required=True,
 )  # fmt: skip
-_SINCE = Flag(
-    "since", "path", "an earlier backup: write only the pages that changed since then", default="", metavar="EARLIER"
-)
+_SINCE = Flag("since", "path", "an earlier backup: write only the pages that changed since then", metavar="EARLIER")
 _BACKUPS = ("BACKUP...", "backups of one chain, in any order; - is standard input")
 
 
@@ -60,15 +58,14 @@ def _require_target(arguments: Arguments) -> None:
 
 
 def _backup(arguments: Arguments, out: Printer) -> int:
-    since = arguments.since or None
     if arguments.output != _STANDARD and same_file(arguments.file, arguments.output):  # with --live a copy is read
         raise CommandError(f"{arguments.file}: cannot write the backup onto the database itself")
     with reading(arguments) as tx, Progress("backup") as progress:
         if arguments.output == _STANDARD:
             with out.as_a_whole():
-                snapshot.backup(tx, cast(BinaryIO, _Output(out)), since=since, progress=progress.share)
+                snapshot.backup(tx, cast(BinaryIO, _Output(out)), since=arguments.since, progress=progress.share)
             return 0
-        made = snapshot.backup_file(tx, arguments.output, since=since, progress=progress.share)
+        made = snapshot.backup_file(tx, arguments.output, since=arguments.since, progress=progress.share)
     _tell(made, arguments, out)
     return 0
 

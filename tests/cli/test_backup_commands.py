@@ -142,6 +142,13 @@ class TestBackups:
         error = failure(capfd, "backup", file, "--since", tmp_path / "pipe", "-o", tmp_path / "more")
         assert error == f"Error: {tmp_path}/pipe: is no regular file, which an earlier backup must be\n"
 
+    def test_an_earlier_backup_without_a_name_makes_no_full_one(
+        self, file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        error = failure(capfd, "backup", file, "--since", "", "-o", tmp_path / "made")
+        assert error == "Error: (no name): No such file or directory\n"
+        assert not (tmp_path / "made").exists()
+
     @pytest.mark.parametrize("live", [[], ["--live"]], ids=["", "live"])
     @pytest.mark.parametrize("name", ["a.db", "link", "hard"])
     def test_a_backup_onto_its_database_is_refused(
