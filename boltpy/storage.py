@@ -269,7 +269,7 @@ class FileStorage:
     def _error(self, doing: str, error: Exception) -> StorageError:
         errno = getattr(error, "errno", None) or 0
         what = getattr(error, "strerror", None) or str(error)
-        return StorageError(errno, f"cannot {doing} the database file: {what}", self.path)
+        return StorageError(errno, f"cannot {doing} the file: {what}", self.path)
 
 
 def lock_memory(mapped: mmap) -> None:

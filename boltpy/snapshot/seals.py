@@ -27,7 +27,7 @@ from array import array
 from dataclasses import dataclass
 from struct import Struct
 
-from ..errors import BoltError, DatabaseError
+from ..errors import BoltError, DatabaseError, InvalidDatabaseError
 from ..files import beside
 from ..format import HEADER_SIZE
 from ..meta import META_PAGE_BYTES, Meta, decode
@@ -105,6 +105,8 @@ def read_seal(path: PathLike) -> Seal:
         file = FileStorage(name, mode=0, read_only=True)
     except FileNotFoundError:
         raise DatabaseError(f"there is no seal {name}") from None
+    except InvalidDatabaseError:
+        raise DatabaseError(f"{name}: is no regular file, and so no seal") from None
     try:
         data = file.read(0, file.size())
         while len(data) < file.size():  # the system may give less than was asked for

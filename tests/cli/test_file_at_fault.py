@@ -30,15 +30,28 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_full_disk_is_told_with_the_sqlite_file(path: Path, tmp_path: Path) -> None:
-    made = tmp_path / "new"
-    line = f"ulimit -f 16; exec {shlex.join([*COMMAND, 'export', str(path), '--sqlite', str(made)])}"
+def on_a_full_disk(blocks: int, *arguments: object) -> str:
+    """What a command says that may write no file of more blocks than that."""
+    line = f"ulimit -f {blocks}; exec {shlex.join([*COMMAND, *map(str, arguments)])}"
     told = subprocess.run(
         ["sh", "-c", line], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False
     )
     assert told.returncode == 1
-    assert told.stderr.startswith(f"Error: {made}: cannot write the SQLite file: ")
-    assert str(path) not in told.stderr
+    return told.stderr
+
+
+def test_a_full_disk_is_told_with_the_sqlite_file(path: Path, tmp_path: Path) -> None:
+    made = tmp_path / "new"
+    told = on_a_full_disk(16, "export", path, "--sqlite", made)
+    assert told.startswith(f"Error: {made}: cannot write the SQLite file: ")
+    assert str(path) not in told
+
+
+def test_what_is_no_database_is_not_called_one(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seal = f"{path}.seal"
+    assert on_a_full_disk(0, "scrub", "--seal", path) == f"Error: {seal}: cannot write the file: File too large\n"
+    os.mkfifo(seal)
+    assert error_of(capsys, "scrub", path) == f"Error: {path}: {seal}: is no regular file, and so no seal\n"
 
 
 @pytest.mark.parametrize("command", ["copy {} -o new", "backup {} -o new", "mkbucket --create new b"])
