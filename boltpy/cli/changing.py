@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,14 @@ from pathlib import Path
 import boltpy
 
 from ..bucket_state import MAX_NESTING
-from ..files import is_vacant
+from ..files import is_vacant, permissions
 from ..format import MAX_VALUE_SIZE
 from ..printing import Printer
 from ..storage import taking_the_place_of
 from .command import BUCKETS, FILE, JSON, LIVE, TIMEOUT, Arguments, Command, CommandError, Flag, UsageError
 from .formats import parsed
 from .opening import lock_wait, reading, require_file
-from .paths import NAMES_FORMAT, bucket_of, names, shown_path
+from .paths import NAMES_FORMAT, NoBucketError, bucket_of, names, shown_path
 
 _KEY = ("KEY", "the key in that bucket")
 _PATH = ("BUCKET...", "the path of names to the bucket")
@@ -35,8 +36,12 @@ _NEXT = Flag("next", "bool", "add 1 to it, and print that", default=False)
 
 @contextmanager
 def _changing(arguments: Arguments) -> Iterator[boltpy.Tx]:
-    """Give a write transaction on the command's file, which must be there."""
+    """Give a write transaction on the command's file, which must be there; after an error it is as it was."""
     require_file(arguments.file)
+    if is_vacant(arguments.file):
+        with _making(arguments.file, permissions(arguments.file)) as tx:
+            yield tx
+        return
     with boltpy.open(arguments.file, timeout=lock_wait(arguments.timeout)) as db, db.update() as tx:
         yield tx
 
@@ -44,11 +49,15 @@ def _changing(arguments: Arguments) -> Iterator[boltpy.Tx]:
 @contextmanager
 def _changing_or_making(arguments: Arguments) -> Iterator[boltpy.Tx]:
     """The same, but `--create` makes the file if there is none; after an error there is still none."""
-    if not arguments.create or not is_vacant(arguments.file):
-        with _changing(arguments) as tx:
-            yield tx
-        return
-    with taking_the_place_of(arguments.file) as beside, boltpy.open(beside) as db, db.update() as tx:
+    is_to_make = arguments.create and not os.path.exists(arguments.file)
+    with _making(arguments.file, 0o600) if is_to_make else _changing(arguments) as tx:
+        yield tx
+
+
+@contextmanager
+def _making(file: str, mode: int) -> Iterator[boltpy.Tx]:
+    """Give a write transaction on a new database, which takes the place of a file that holds nothing."""
+    with taking_the_place_of(file) as beside, boltpy.open(beside, mode=mode) as db, db.update() as tx:
         yield tx
 
 
@@ -93,10 +102,22 @@ def _require_no_bucket(bucket: boltpy.Bucket, path: list[bytes], key: bytes) -> 
         raise CommandError(f"this is a bucket, not a key: {shown_path([*path, key])}")
 
 
+def _bucket_unless_forced(arguments: Arguments, tx: boltpy.Tx, path: list[bytes]) -> boltpy.Bucket | None:
+    """Return the bucket at a path; None if it is missing and `--force` says that it may be."""
+    try:
+        return bucket_of(tx, path)
+    except NoBucketError:
+        if arguments.force:
+            return None
+        raise
+
+
 def _delete(arguments: Arguments, out: Printer) -> int:
     *path, key = names(arguments.words[1:], arguments.parse_format)
     with _changing(arguments) as tx:
-        bucket = bucket_of(tx, path)
+        bucket = _bucket_unless_forced(arguments, tx, path)
+        if bucket is None:
+            return _tell(arguments, out, deleted=False)
         is_there = key in bucket
         _require_no_bucket(bucket, path, key)
         if not is_there and not arguments.force:
@@ -126,7 +147,9 @@ def _require_no_key(parent: boltpy.Bucket, path: list[bytes]) -> None:
 def _rmbucket(arguments: Arguments, out: Printer) -> int:
     path = names(arguments.words[1:], arguments.parse_format)
     with _changing(arguments) as tx:
-        parent = bucket_of(tx, path[:-1])
+        parent = _bucket_unless_forced(arguments, tx, path[:-1])
+        if parent is None:
+            return _tell(arguments, out, deleted=False)
         bucket = parent.bucket(path[-1])
         _require_no_key(parent, path)
         if bucket is None and not arguments.force:

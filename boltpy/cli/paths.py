@@ -12,6 +12,10 @@ from .formats import parsed, quoted
 NAMES_FORMAT = PARSE_FORMAT._replace(about="how names and keys are given: as they are, or as hex")
 
 
+class NoBucketError(CommandError):
+    """There is no bucket of a name, nor a key."""
+
+
 def names(words: Iterable[str], form: str) -> list[bytes]:
     """Return the names that words of a command line stand for.
 
@@ -33,7 +37,8 @@ def bucket_of(tx: boltpy.Tx, path: list[bytes], *, make: bool = False) -> boltpy
     """Return the bucket at a path, the root bucket for none; `make` makes those that are missing.
 
     Raises:
-        CommandError: There is none; it tells the first that is missing.
+        NoBucketError: There is none; it tells the first that is missing.
+        CommandError: One of the names is that of a key.
     """
     bucket = tx.bucket()
     for depth, name in enumerate(path):
@@ -43,8 +48,8 @@ def bucket_of(tx: boltpy.Tx, path: list[bytes], *, make: bool = False) -> boltpy
         if name in parent:
             raise CommandError(f"this is a key, not a bucket: {shown_path(path[: depth + 1])}")
         if not make:
-            raise CommandError(f"bucket not found: {shown_path(path[: depth + 1])}")
+            raise NoBucketError(f"bucket not found: {shown_path(path[: depth + 1])}")
         bucket = parent.create_bucket(name)
     if bucket is None:
-        raise CommandError("bucket not found")
+        raise NoBucketError("bucket not found")
     return bucket

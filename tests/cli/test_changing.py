@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from pathlib import Path
 
@@ -65,6 +66,14 @@ class TestPut:
         assert entries[b"file"] == bytes(range(256)) * 300
         assert entries[b"stdin"] == b"line\n"
 
+    def test_no_more_is_read_than_a_value_can_have(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("boltpy.cli.changing.MAX_VALUE_SIZE", 10)
+        given = io.TextIOWrapper(io.BytesIO(b"x" * 100))
+        monkeypatch.setattr("sys.stdin", given)
+        printed("put", path, "users", "ada", "-i", "-")
+        assert holds(path, b"users").entries[b"ada"] == b"x" * 11  # one more, which the database refuses
+        assert given.buffer.tell() == 11
+
     def test_json_tells_whether_the_key_is_new(self, path: Path) -> None:
         assert printed_json("put", path, "users", "ada", "queen") == {"created": False}
         assert printed_json("put", path, "users", "bob", "") == {"created": True}
@@ -92,6 +101,8 @@ class TestDelete:
     def test_a_missing_one_is_an_error_unless_forced(self, path: Path) -> None:
         assert refused("delete", path, "users", "bob") == 'key not found: "users"/"bob"'
         assert printed_json("delete", path, "-f", "users", "bob") == {"deleted": False}
+        assert refused("delete", path, "nobody", "bob") == 'bucket not found: "nobody"'
+        assert printed_json("delete", path, "-f", "nobody", "bob") == {"deleted": False}
 
     def test_a_bucket_is_not_deleted_by_it(self, path: Path) -> None:
         assert refused("delete", path, "-f", "users", "old") == 'this is a bucket, not a key: "users"/"old"'
@@ -131,6 +142,22 @@ class TestBuckets:
         assert file.stat().st_size == 0
         printed("mkbucket", file, "a", "--create")
         assert list(holds(file).entries) == [b"a"]
+
+    def test_the_bucket_around_a_missing_one_may_be_missing_too_if_forced(self, path: Path) -> None:
+        assert refused("rmbucket", path, "nobody", "x") == 'bucket not found: "nobody"'
+        assert printed_json("rmbucket", path, "-f", "nobody", "x") == {"deleted": False}
+        assert refused("rmbucket", path, "-f", "users", "ada", "x") == 'this is a key, not a bucket: "users"/"ada"'
+
+
+def test_an_empty_file_is_a_database_if_the_change_succeeds_and_stays_empty_else(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    file.touch(0o640)
+    for command in (("put", file, "a", "b", "c"), ("rmbucket", file, "a"), ("seq", file, "a", "--next")):
+        assert refused(*command) == 'bucket not found: "a"'
+    printed("put", file, "-p", "a", "b", "c")
+    assert holds(file, b"a").entries == {b"b": b"c"}
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [file]
 
 
 class TestMove:
