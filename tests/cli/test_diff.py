@@ -109,6 +109,13 @@ class TestTheCommand:
             '- "old" bucket, sequence 0',
         ]
 
+    def test_only_what_is_longer_than_200_bytes_is_cut(self, tmp_path: Path) -> None:
+        a = build(tmp_path / "a.db", BucketModel({b"b": BucketModel({b"k": b"v" * 200})}))
+        b = build(tmp_path / "b.db", BucketModel({b"b": BucketModel({b"k": b"v" * 201})}))
+        whole = '"' + "v" * 200 + '"'
+        told = run("diff", a, b).stdout.splitlines()[2:]
+        assert told == [f'- "b"/"k" = {whole}', f'+ "b"/"k" = {whole}... (201 bytes)']
+
     def test_json_is_an_object_a_line_with_whole_values(self, pair: tuple[Path, Path]) -> None:
         told = [json.loads(line) for line in run("diff", "--json", *pair).stdout.splitlines()]
         assert told[:2] == [

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import boltpy
+from boltpy.cli.shapes import _human
 from boltpy.page_map import KINDS, cells, page_kinds, runs
 from tests.cli.command import COMMAND, ROOT, environment, printed, printed_json, run
 from tests.cli.databases import random_database
@@ -102,6 +103,20 @@ class TestRoom:
         lines = printed("du", path, "users", "-d", "0", "--human").splitlines()
         assert len(lines) == 2
         assert re.match(r" +\d+K +\d+K +\d+ +[\d,]+  \"users\"$", lines[1])
+
+    def test_the_metas_are_two_pages_of_the_file(self, path: Path) -> None:
+        assert json_lines("du", path)[-1]["pages"]["meta"] == 2  # type: ignore[index]
+        assert re.search(r"^ +8,192 +2 +\(meta\)$", printed("du", path), flags=re.MULTILINE)
+
+    @pytest.mark.parametrize(
+        ("size", "shown"),
+        [
+            (0, "0B"), (1023, "1023B"), (1024, "1.0K"), (9 * 1024 + 512, "9.5K"), (10 * 1024, "10K"),
+            (1023 * 1024, "1023K"), (1024**2, "1.0M"), (1024**3, "1.0G"), (1024**4, "1.0T"), (-4096, "-4.0K"),
+        ],
+    )  # fmt: skip
+    def test_a_size_as_people_read_it(self, size: int, shown: str) -> None:
+        assert _human(size) == shown
 
     def test_the_name_of_the_file_need_not_be_text(self, path: Path) -> None:
         odd = os.fsencode(path) + b"\xff"
