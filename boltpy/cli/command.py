@@ -11,6 +11,7 @@ from ..errors import BoltError
 from ..printing import Printer
 
 FORMATS = ("auto", "ascii-encoded", "hex", "bytes", "redacted")
+PARSE_FORMATS = ("ascii-encoded", "hex")
 
 
 class UsageError(Exception):
@@ -53,14 +54,15 @@ class Flag(NamedTuple):
 
     Attributes:
         name: Without the dashes.
-        kind: "bool", "text", "path", "uint", "uint32", "int", "float", "seconds", "names": repeatable texts, taken as
-            they are, or "list": texts between commas, repeatable.
+        kind: "bool", "text", "path", "uint", "uint32", "int", "float", "seconds", "format": one of FORMATS,
+            "parse-format": one of PARSE_FORMATS, "names": repeatable texts, taken as they are, or "list": texts between
+            commas, repeatable.
         about: What it does, with units; one phrase.
         default: Its value where it is not given.
         short: Its letter, if it has one.
         metavar: What help shows for the value.
         required: Whether it must be given.
-        choices: Values for completion and help; other values are the command's to refuse.
+        choices: Values for completion and help; other values of a "text" are the command's to refuse.
     """
 
     name: str
@@ -138,12 +140,12 @@ WHOLE_CODES = (
     (0, "all is well"),
     (1, "an error, told in one line on stderr; also if a reader of the output left before the end"),
 )
-FORMAT = Flag("format", "text", "how to show bytes", default="auto", metavar="FORMAT", choices=FORMATS)
+FORMAT = Flag("format", "format", "how to show bytes", default="auto", metavar="FORMAT", choices=FORMATS)
 PARSE_FORMAT = Flag(
     "parse-format",
-    "text",
+    "parse-format",
     "how KEY is given: as it is, or as hex",
     default="ascii-encoded",
     metavar="FORMAT",
-    choices=("ascii-encoded", "hex"),
+    choices=PARSE_FORMATS,
 )

@@ -50,11 +50,7 @@ def _quoted_rune(rune: str) -> str:
 
 
 def in_format(data: bytes, name: str) -> str | bytes:
-    """Return bytes in one of bbolt's formats.
-
-    Raises:
-        CommandError: There is no such format.
-    """
+    """Return bytes in one of bbolt's formats; `name` is one of FORMATS."""
     if name == "auto":
         return shown(data)
     if name == "ascii-encoded":
@@ -63,9 +59,7 @@ def in_format(data: bytes, name: str) -> str | bytes:
         return data.hex()
     if name == "bytes":
         return data
-    if name == "redacted":
-        return f"<redacted len:{len(data)} sha256:{sha256(data).hexdigest()}>"
-    raise CommandError(f"formatBytes: unsupported format: {name}")
+    return f"<redacted len:{len(data)} sha256:{sha256(data).hexdigest()}>"
 
 
 def parsed(word: str, name: str) -> bytes:
@@ -76,12 +70,10 @@ def parsed(word: str, name: str) -> bytes:
         name: "ascii-encoded" takes it as it is, "hex" as two digits for each byte.
 
     Raises:
-        CommandError: There is no such format, or the word is not in it.
+        CommandError: The word is not in this format.
     """
     if name == "ascii-encoded":
         return os.fsencode(word)
-    if name != "hex":
-        raise CommandError(f"parseBytes: unsupported format: {name}")
     for byte in os.fsencode(word):
         if chr(byte) not in "0123456789abcdefABCDEF":
             raise CommandError(f"encoding/hex: invalid byte: U+{byte:04X} {_rune_literal(byte)}")

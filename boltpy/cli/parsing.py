@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .command import HELP, Arguments, Command, Flag, UsageError
+from .command import FORMATS, HELP, PARSE_FORMATS, Arguments, Command, Flag, UsageError
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -75,6 +75,18 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _format(text: str) -> str:
+    if text not in FORMATS:
+        raise UsageError(f"formatBytes: unsupported format: {text}")
+    return text
+
+
+def _parse_format(text: str) -> str:
+    if text not in PARSE_FORMATS:
+        raise UsageError(f"parseBytes: unsupported format: {text}")
+    return text
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "bool": _bool,
     "text": str,
@@ -86,6 +98,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "int": _int,
     "float": _float,
     "seconds": _seconds,
+    "format": _format,
+    "parse-format": _parse_format,
 }
 
 

@@ -20,7 +20,7 @@ def names(words: Iterable[str], form: str) -> list[bytes]:
     """Return the names that words of a command line stand for.
 
     Raises:
-        CommandError: There is no such format, or a word is not in it, or it is empty.
+        CommandError: A word is not in this format, or it is empty.
     """
     found = [parsed(word, form) for word in words]
     if b"" in found:

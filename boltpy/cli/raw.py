@@ -46,14 +46,13 @@ def _page(arguments: Arguments, out: Printer) -> int:
                     shown.append(_page_as_json(header, data))
                 else:
                     _print_page(header, data, arguments.format_value, out)
-            except (CorruptError, CommandError) as error:
+            except CorruptError as error:
                 failed += not arguments.all  # of all pages, free ones need not be sound
-                reason = error.reason if isinstance(error, CorruptError) else str(error)
                 if arguments.json:
-                    shown.append({"id": pgid, "error": reason})
+                    shown.append({"id": pgid, "error": error.reason})
                 else:
                     # bbolt's own spelling; programs may look for it
-                    out.line(f"Prining page {pgid} failed: {reason}. Continuing...")
+                    out.line(f"Prining page {pgid} failed: {error.reason}. Continuing...")
         cut = f"the file ends before page {file.pages_there}, its pages at {file.meta.hwm}"
         is_cut = arguments.all and file.pages_there < file.meta.hwm
     if arguments.json:

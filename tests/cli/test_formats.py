@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltpy.cli.command import CommandError
-from boltpy.cli.formats import as_json, in_format, parsed, plural, quoted, shown
+from boltpy.cli.formats import as_json, in_format, named, parsed, plural, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,11 @@ def test_words_as_bytes() -> None:
     for word, form, error in (
         ("0", "hex", "encoding/hex: odd length hex string"),
         ("0g", "hex", "encoding/hex: invalid byte: U+0067 'g'"),
-        ("00", "morse", "parseBytes: unsupported format: morse"),
     ):
         with pytest.raises(CommandError) as caught:
             parsed(word, form)
         assert str(caught.value) == error
-    with pytest.raises(CommandError, match="formatBytes: unsupported format: morse"):
-        in_format(b"", "morse")
+
+
+def test_a_name_that_cannot_be_seen_is_quoted() -> None:
+    assert [named(name) for name in (b"a", b"", b'"', b"a b", b"\0")] == ["a", '""', r'"\""', "a b", r'"\x00"']

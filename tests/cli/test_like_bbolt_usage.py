@@ -23,9 +23,11 @@ keys f
 keys -f
 keys --format
 keys -x f b
+keys f b --format morse
 get
 get f
 get f b
+get f b k --parse-format morse
 check
 check f f
 check f --from-page
@@ -103,13 +105,11 @@ ERRORS = """
 info n
 keys n b
 get n b k
-get f b k --parse-format morse
 get f b zz --parse-format hex
 get f b abc --parse-format hex
 keys f nope
 get f nope k
 get f rich nope
-keys f b --format morse
 page n 0
 dump n 0
 page-item n 3 0

@@ -8,7 +8,7 @@ import pytest
 
 from boltpy.cli.command import Command, Flag, UsageError
 from boltpy.cli.parsing import HelpWanted, page_number, parse
-from boltpy.cli.table import resolve
+from boltpy.cli.table import command_named, resolve
 
 COMMAND = Command(
     name="try",
@@ -159,3 +159,21 @@ def test_the_longest_name_is_the_command() -> None:
         with pytest.raises(UsageError) as caught:
             resolve(line)
         assert str(caught.value) == error
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("keys f b --json -f morse", "formatBytes"),
+        ("get f b k --format=", "formatBytes"),
+        ("page f --all --format-value morse", "formatBytes"),
+        ("page-item f 3 0 --json --format HEX", "formatBytes"),
+        ("get f b k --bucket-format auto", "parseBytes"),
+        ("put f b k --value-format morse -i n", "parseBytes"),
+        ("seq f --parse-format morse", "parseBytes"),
+    ],
+)
+def test_a_format_that_does_not_exist_is_a_wrong_command_line(line: str, told: str) -> None:
+    name, rest = resolve(line.split())
+    with pytest.raises(UsageError, match=f"^{told}: unsupported format: (morse|HEX|auto|)$"):
+        parse(command_named(name), rest)

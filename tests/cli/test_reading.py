@@ -63,6 +63,14 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 class TestAnswers:
+    def test_a_check_from_a_page_of_no_tree_tells_its_type(
+        self, path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        page = next(page["id"] for page in printed_json("pages", path) if page["type"] == "freelist")
+        assert main(["check", str(path), "--from-page", str(page)]) == 1
+        out = capsys.readouterr().out.splitlines()
+        assert out == [f"page {page}: has unexpected type/flags: 10 (stack: [{page}])", "1 errors found"]
+
     def test_info_is_the_one_line_of_bbolt(self, path: Path) -> None:
         assert printed("info", path) == "Page Size: 4096\n"
 
