@@ -121,10 +121,14 @@ def test_a_profile_goes_into_no_pipe_and_no_folder(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["pipe"]
 
 
-def test_a_failed_run_leaves_the_profile_that_was_there(tmp_path: Path) -> None:
+def test_a_failed_run_leaves_the_profile_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no more")
+
+    monkeypatch.setattr("boltpy.cli.bench.read", fail)
     (tmp_path / "p").write_bytes(b"the last one")
-    code, _, _ = run_here("bench", "--page-size", "1000", "--cpuprofile", tmp_path / "p")
-    assert code == 2
+    code, _, _ = run_here("bench", "--count", "5", "--cpuprofile", tmp_path / "p")
+    assert code == 1
     assert (tmp_path / "p").read_bytes() == b"the last one"
     assert os.listdir(tmp_path) == ["p"]
 
