@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +48,7 @@ def _changing(arguments: Arguments) -> Iterator[boltpy.Tx]:
 @contextmanager
 def _changing_or_making(arguments: Arguments) -> Iterator[boltpy.Tx]:
     """The same, but `--create` makes the file if there is none; after an error there is still none."""
-    is_to_make = arguments.create and not os.path.exists(arguments.file)
+    is_to_make = arguments.create and not Path(arguments.file).exists()
     with _making(arguments.file, 0o600) if is_to_make else _changing(arguments) as tx:
         yield tx
 
