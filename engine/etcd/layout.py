@@ -34,6 +34,7 @@ from ..models import (
 )
 from ..places import COUNTED, require_arguments
 from ..storm import key_of, text_of_key
+from ..storm.layout import key_of_text
 
 FORMAT: Final = b"gofer 1"
 
@@ -44,8 +45,8 @@ Parts = tuple[Any, ...]
 
 
 def text(value: str) -> bytes:
-    """A part that is text."""
-    return key_of(value).replace(b"\x00", b"\x00\xff") + _END
+    """A part that is text, an enum's member by its text too."""
+    return key_of_text(value).replace(b"\x00", b"\x00\xff") + _END
 
 
 def number(value: int) -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from engine import (
+    DockerRegistryAuth,
     Engine,
     EngineError,
     EntityNotFound,
@@ -15,7 +17,9 @@ from engine import (
     Pipeline,
     PreconditionFailed,
     Run,
+    RunRegistryKey,
     TaskRun,
+    Token,
     TriggerEvent,
 )
 
@@ -57,6 +61,41 @@ def test_another_type_is_a_type_error_that_names_the_argument(storage: Engine, m
                 said = f"{name} is of type {type(value).__name__}, not {type(odd).__name__}"
                 assert str(caught.value) == said
         storage.add_namespace(Namespace(id="a"))  # nothing was broken
+
+
+class Name(StrEnum):
+    """Names that somebody keeps in an enum."""
+
+    A = "a"
+
+
+def test_a_member_of_an_enum_of_texts_is_its_text(storage: Engine) -> None:
+    place, enum_place = {"namespace_id": "a", "pipeline_id": "a"}, {"namespace_id": Name.A, "pipeline_id": Name.A}
+    storage.add_namespace(Namespace(id="a"))
+    storage.add_token(Token(hash="a"))
+    storage.add_docker_registry_auth(DockerRegistryAuth(registry="a"))
+    storage.add_pipeline(Pipeline(id="a", namespace="a"))
+    storage.add_run(Run(**place))
+    storage.add_task_run(TaskRun(**place, run_id=1, id="a"))
+    storage.add_trigger_event(TriggerEvent(**place, pipeline_trigger_label="a"))
+    assert storage.get_namespace(id=Name.A).id == "a"
+    assert storage.get_pipeline(namespace_id=Name.A, id=Name.A).id == "a"
+    assert storage.get_docker_registry_auth(registry=Name.A).registry == "a"
+    assert storage.get_task_run(**enum_place, run_id=1, id=Name.A).id == "a"
+    for found in (
+        storage.get_all_pipelines(namespace_id=Name.A),
+        storage.get_all_runs(**enum_place),
+        storage.get_all_task_runs(**enum_place, run_id=1),
+        storage.get_all_trigger_events(**enum_place, pipeline_trigger_label=Name.A),
+    ):
+        assert len(found) == 1
+    storage.delete_token(hash=Name.A)
+    assert storage.get_all_tokens() == []
+    storage.register_run(namespace=Name.A, pipeline=Name.A, run=1)
+    assert storage.get_all_run_registrations() == {RunRegistryKey("a", "a", 1)}
+    assert storage.registration_exists(namespace="a", pipeline="a", run=1)
+    storage.unregister_run(namespace=Name.A, pipeline=Name.A, run=1)
+    assert storage.get_all_run_registrations() == set()
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70])
