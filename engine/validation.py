@@ -101,6 +101,9 @@ def require_counter(counter: Counter) -> None:
         entity = kind(**dict(zip(fields, (*place, last), strict=True)))
         require_types(entity, kind)
         require_names(entity, new=True)
+    if kind is Run:
+        # No run is added without its pipeline, whose names are looked at; a counter has only this look.
+        require_names(Pipeline(namespace=place[0], id=place[1]), new=True)
 
 
 def _require_usable(label: str, name: str) -> None:

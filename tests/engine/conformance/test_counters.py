@@ -55,6 +55,8 @@ def test_a_block_that_is_given_up_sets_none(storage: Engine) -> None:
         (Counter(Event, ("ns",), 1), TypeError),
         (Counter(Run, ("ns", 1), 1), PreconditionFailed),  # type: ignore[arg-type]
         (Counter(Run, ("ns", ""), 1), PreconditionFailed),
+        (Counter(Run, ("Token", "abc"), 1), PreconditionFailed),
+        (Counter(Run, ("ns", "Pipeline"), 1), PreconditionFailed),
         (Counter(TriggerEvent, ("ns", "p", "\ud800"), 1), PreconditionFailed),
         (Counter(Event, (), 0), PreconditionFailed),
         (Counter(Run, RUNS, 2**63), PreconditionFailed),
