@@ -18,7 +18,12 @@ EngineFactory = Callable[..., Engine]
 """What `register` takes. It is called with the URL, and with all keywords that `open_engine` was given."""
 
 _MISSING: Final = "etcd:// needs the packages grpcio and protobuf, which come with: pip install '.[etcd]'"
-_SECRETS: Final = re.compile(r"^[^?#]*@|[?#&;].*", re.DOTALL)
+_SECRETS: Final = re.compile(
+    r"^[^?#]*@"  # a user before the host
+    r"|(?:[?#&;]|%(?:3f|23|26|3b)|passw(?:or)?d\s*(?:[=:]|%3[ad])).*"  # options, or what was meant to be some
+    r"|(?<=[^/]):(?!\d{1,5}(?:[,/]|$))[^,/\]]*(?=[,/]|$)",  # a port that is no number
+    re.DOTALL | re.IGNORECASE,
+)
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _OWN: Final = ("bolt", "etcd")
 _factories: Final[dict[str, EngineFactory]] = {}

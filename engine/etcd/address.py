@@ -14,7 +14,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from ..errors import EngineError
 
@@ -27,6 +27,11 @@ DEFAULT_TIMEOUT: Final = 10.0
 
 _FORM: Final = "etcd://host:2379,host2:2379/prefix?option=value"
 _OPTIONS: Final = ("tls", "ca", "cert", "key", "server_name", "user", "password_file", "timeout")
+_NAME: Final = re.compile(r"[a-z_]+")
+_PASSWORD: Final = re.compile(r"passw(?:or)?d\s*[=:]", re.IGNORECASE)
+_NO_PASSWORD: Final = (
+    f"a password does not belong into a URL: use password_file= or the environment variable {PASSWORD_VARIABLE}"
+)
 _SWITCH: Final = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False}
 
 
@@ -90,6 +95,8 @@ def parse_address(url: str, *, password: str | None = None, timeout: float | Non
         raise EngineError(f"an etcd URL has the form {_FORM}, without a #")
     if "&" in parts.path or ";" in parts.path:
         raise EngineError(f"options follow a ? ({_FORM}); a prefix with & or ; in it has %26 or %3B there")
+    if _PASSWORD.search(unquote(parts.path)):
+        raise EngineError(f"the prefix: {_NO_PASSWORD}")
     try:
         prefix = f"{unquote(parts.path, errors='strict').strip('/') or DEFAULT_PREFIX}/".encode()
     except UnicodeError:
@@ -99,7 +106,7 @@ def parse_address(url: str, *, password: str | None = None, timeout: float | Non
     if (password is not None or "password_file" in options) and not user:
         raise EngineError("there is a password, but no user: add user=NAME to the URL")
     return Address(
-        endpoints=tuple(_endpoint(it) for it in parts.netloc.split(",")),
+        endpoints=tuple(_endpoint(*it) for it in enumerate(parts.netloc.split(","), 1)),
         prefix=prefix,
         tls=_tls(options),
         user=user,
@@ -109,23 +116,32 @@ def parse_address(url: str, *, password: str | None = None, timeout: float | Non
 
 
 def _options(query: str) -> dict[str, str]:
+    """The options by name. Its errors show no value, which may be a password in a place where it is not looked for."""
     options: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name == "password":
+    for number, option in enumerate(query.split("&"), 1):
+        name, equals, value = (unquote_plus(it) for it in option.partition("="))
+        label = f"the option {name}" if name in _OPTIONS else f"option {number} of the URL"
+        if name == "password" or _PASSWORD.search(unquote_plus(option)):
+            raise EngineError(f"{label}: {_NO_PASSWORD}")
+        if name == "user" and ":" in value:
             raise EngineError(
-                "a password does not belong into a URL: use password_file= or the environment variable "
-                f"{PASSWORD_VARIABLE}"
+                f"{label}: it is the name alone, without a : and what etcdctl takes behind it; {_NO_PASSWORD}"
             )
-        if name not in _OPTIONS:
-            raise EngineError(f"an etcd URL has no option {name!r}; there are {', '.join(_OPTIONS)}")
-        options[name] = value
+        if ";" in option or "?" in option:
+            raise EngineError(f"{label}: options are parted by &, and a value with ; or ? in it has %3B or %3F there")
+        if name in _OPTIONS:
+            options[name] = value
+        elif option:
+            about = f"an etcd URL has no option {name!r}" if equals and _NAME.fullmatch(name) else f"{label} is none"
+            raise EngineError(f"{about}; there are {', '.join(_OPTIONS)}")
     return options
 
 
-def _endpoint(text: str) -> str:
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::(\d{1,5}))?", text)
+def _endpoint(number: int, text: str) -> str:
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]=&;%]+)(?::(\d{1,5}))?", text)
     if not found or not 0 < int(found[2] or DEFAULT_PORT) < 2**16:
-        raise EngineError(f"{text!r} is no host:port; an etcd URL has the form {_FORM}")
+        # What stands there may be a password.
+        raise EngineError(f"host {number} in the URL is no host:port; an etcd URL has the form {_FORM}")
     return f"{found[1]}:{found[2] or DEFAULT_PORT}"
 
 
@@ -133,7 +149,7 @@ def _tls(options: dict[str, str]) -> Tls | None:
     files = {name: _read(name, options[name]) for name in ("ca", "cert", "key") if name in options}
     switch = options.get("tls")
     if switch is not None and switch.lower() not in _SWITCH:
-        raise EngineError(f"the option tls is 1 or 0, not {switch!r}; a certificate authority is given as ca=FILE")
+        raise EngineError("the option tls is 1 or 0; a certificate authority is given as ca=FILE")
     wanted = _SWITCH[switch.lower()] if switch is not None else bool(files)
     if not wanted and (files or "server_name" in options):
         raise EngineError("there are certificates or a server_name for TLS, but TLS is off: add tls=1")
@@ -177,7 +193,7 @@ def _password(options: dict[str, str], given: str | None) -> str:
     found = os.environ.get(PASSWORD_VARIABLE)
     if found is None:
         raise EngineError(
-            f"user {options['user']!r} needs a password: password_file= in the URL, the environment variable "
+            "the URL's user needs a password: password_file= in the URL, the environment variable "
             f"{PASSWORD_VARIABLE} or the option password"
         )
     return found
@@ -196,5 +212,7 @@ def _seconds(value: float | str) -> float:
     except (TypeError, ValueError):
         seconds = 0.0
     if not 0 < seconds <= 86400:
-        raise EngineError(f"timeout is a number of seconds above 0, at most a day, not {value!r}")
+        # What a URL says there may be a password; what a program says is a number.
+        found = "" if isinstance(value, str) else f", not {value!r}"
+        raise EngineError(f"timeout is a number of seconds above 0, at most a day{found}")
     return seconds

@@ -66,7 +66,17 @@ def test_what_needs_a_file_says_so(filled: str, command: str, capsys: pytest.Cap
 
 def test_a_password_in_a_url_is_not_printed(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     host = url.partition("://")[2]
-    for place in f"etcd://gofer:SECRET@{host}", f"{url}?user=gofer&password=SECRET", f"{url}&password=SECRET":
+    for place in (
+        f"etcd://gofer:SECRET@{host}",
+        "etcd://host:SECRET/x",
+        "etcd://host,[::1]:SECRET",
+        f"{url}?user=gofer&password=SECRET",
+        f"{url}?user=gofer;password=SECRET",
+        f"{url}?tls=1?password=SECRET",
+        f"{url}&password=SECRET",
+        f"{url}%26Password%3DSECRET",
+        f"{url}/password=SECRET",
+    ):
         for arguments in ["show", place], ["migrate", str(SMALL), place], ["check", place]:
             assert main(arguments, io.StringIO()) == 1
             said = capsys.readouterr().err
