@@ -10,12 +10,13 @@ from .errors import EngineError
 from .storm.layout import require_int
 
 
-def limit_of(limit: int, *, most: int | None) -> int:
-    """The limit of a page that counts; negative for none. TypeError if it is no int.
+def limit_of(offset: int, limit: int, *, most: int | None) -> int:
+    """The limit of a page that counts; negative for none. TypeError if one of both is no int.
 
     Args:
         most: The engine's `max_results_limit`.
     """
+    require_int("offset", offset)
     require_int("limit", limit)
     if most is not None and (limit == 0 or limit > most):
         return most

@@ -34,7 +34,7 @@ from .storm.files import is_noted, note, opening, read_version
 from .storm.layout import DATABASE
 from .tempers import Compat
 from .transactions import Group
-from .validation import require_counter, require_key, require_types
+from .validation import require_counter, require_event, require_key, require_types
 
 
 class BoltEngine(BoltQueries):
@@ -186,8 +186,7 @@ class BoltEngine(BoltQueries):
     # --- the event log of late files ---
 
     def add_event(self, event: Event) -> None:
-        if type(event) is not Event:
-            raise TypeError(f"this takes an Event, not {type(event).__name__}")
+        require_event(event)
         with self._transactions.writing() as group:
             if self._gofer or not event.event_id:
                 group.numbered.append((event, "event_id"))

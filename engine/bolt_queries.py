@@ -33,7 +33,7 @@ from .models import (
 )
 from .places import COUNTED, REGISTRY, by_creation, fields_of, level, require_arguments
 from .storm import KeyValues, Records, key_of, text_of_key
-from .storm.layout import RESERVED, page, require_int
+from .storm.layout import RESERVED, page
 from .storm.records import Prepared
 from .tempers import Compat, GoferTemper, PythonTemper, Temper
 from .tools.kinds import Kind, Path, kind_at, kind_of
@@ -81,8 +81,9 @@ class BoltQueries(Engine):
     # --- namespaces ---
 
     def get_all_namespaces(self, *, offset: int = 0, limit: int = 0) -> list[Namespace]:
+        limit = self._limit(offset, limit)
         with self._transactions.reading() as tx:
-            return self._seen(self._records(tx, Namespace).all(offset=offset, limit=self._limit(limit)))
+            return self._seen(self._records(tx, Namespace).all(offset=offset, limit=limit))
 
     def get_namespace(self, *, id: str) -> Namespace:
         return self._get(Namespace, {"id": id})
@@ -93,7 +94,7 @@ class BoltQueries(Engine):
         self, *, namespaces: Collection[str] | None = None, offset: int = 0, limit: int = 0
     ) -> list[Token]:
         wanted = wanted_namespaces(namespaces)
-        limit = self._limit(limit)
+        limit = self._limit(offset, limit)
         with self._transactions.reading() as tx:
             tokens = self._records(tx, Token)
             if not wanted:
@@ -110,7 +111,7 @@ class BoltQueries(Engine):
     # --- pipelines ---
 
     def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
-        limit = self._limit(limit)
+        limit = self._limit(offset, limit)
         with self._transactions.reading() as tx:
             pipelines = self._records(tx, Pipeline, namespace_id)
             if not self._gofer:
@@ -127,9 +128,10 @@ class BoltQueries(Engine):
     # --- runs ---
 
     def get_all_runs(self, *, namespace_id: str, pipeline_id: str, offset: int = 0, limit: int = 0) -> list[Run]:
+        limit = self._limit(offset, limit)
         with self._transactions.reading() as tx:
             runs = self._records(tx, Run, namespace_id, pipeline_id)
-            return self._seen(runs.all(offset=offset, limit=self._limit(limit), reverse=True))
+            return self._seen(runs.all(offset=offset, limit=limit, reverse=True))
 
     def get_run(self, *, namespace_id: str, pipeline_id: str, id: int) -> Run:
         return self._get(Run, {"namespace_id": namespace_id, "pipeline_id": pipeline_id, "id": id})
@@ -152,9 +154,10 @@ class BoltQueries(Engine):
     def get_all_trigger_events(
         self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, offset: int = 0, limit: int = 0
     ) -> list[TriggerEvent]:
+        limit = self._limit(offset, limit)
         with self._transactions.reading() as tx:
             events = self._records(tx, TriggerEvent, namespace_id, pipeline_id, pipeline_trigger_label)
-            return self._seen(events.all(offset=offset, limit=self._limit(limit), reverse=True))
+            return self._seen(events.all(offset=offset, limit=limit, reverse=True))
 
     def get_trigger_event(
         self, *, namespace_id: str, pipeline_id: str, pipeline_trigger_label: str, id: int
@@ -195,10 +198,9 @@ class BoltQueries(Engine):
     # --- the event log of late files ---
 
     def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
-        limit = self._limit(limit)
+        limit = self._limit(offset, limit)
         with self._transactions.reading() as tx:
             log = EventLog(tx)
-            require_int("offset", offset)
             if not self._gofer:
                 return _paged(log.all(reverse=reverse), offset, limit)
             return _paged(_as_gofer_lists(log, offset, reverse), 0, limit)

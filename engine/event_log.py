@@ -105,7 +105,7 @@ class EventLog:
         return self._bucket
 
     def _stored(self, id: int) -> bytes | None:
-        return self._bucket.get(key_of(id)) if self._bucket is not None and -_LAST <= id <= _LAST else None
+        return self._bucket.get(key_of(id)) if self._bucket is not None and -_LAST - 1 <= id <= _LAST else None
 
 
 def event_of(number: int, stored: bytes) -> Event:

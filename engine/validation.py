@@ -47,6 +47,16 @@ def require_types(entity: Any, kind: type[Any]) -> None:
             raise _unfit(f"{kind.__name__}.{field}", f"of type {expected.__name__}, not {reprlib.repr(value)}")
 
 
+def require_event(event: Event) -> None:
+    """Raise TypeError unless it is an event, PreconditionFailed unless its number is one of 64 bits."""
+    if type(event) is not Event:
+        raise TypeError(f"this takes an Event, not {type(event).__name__}")
+    number: Any = event.event_id
+    if not isinstance(number, int) or isinstance(number, bool | Enum):
+        raise _unfit("Event.event_id", f"of type int, not {reprlib.repr(number)}")
+    _require_64_bits("Event.event_id", number)
+
+
 def require_names(entity: Any, *, new: bool) -> None:
     """Raise PreconditionFailed unless the entity has a name, and all names of the levels around it.
 
@@ -59,8 +69,7 @@ def require_names(entity: Any, *, new: bool) -> None:
     for _, field in fields:
         value, label = getattr(entity, field), f"{kind.__name__}.{field}"
         if isinstance(value, int):
-            if not -(2**63) <= value < 2**63:
-                raise _unfit(label, f"an int from {-(2**63)} to {2**63 - 1}, not {reprlib.repr(value)}")
+            _require_64_bits(label, value)
             if not new and not value and field == fields[-1][1]:
                 raise _unfit(label, "a number that was given out, not 0")
             continue
@@ -114,6 +123,11 @@ def _require_usable(label: str, name: str) -> None:
         raise _unfit(label, f"at most {MAX_NAME} bytes long, not {size}")
     if name.startswith(_RESERVED_PREFIXES) or name in _TAKEN.get(label, ()):
         raise _unfit(label, f"another name than {name!r}, which a bucket of the file has")
+
+
+def _require_64_bits(label: str, number: int) -> None:
+    if not -(2**63) <= number < 2**63:
+        raise _unfit(label, f"an int from {-(2**63)} to {2**63 - 1}, not {reprlib.repr(number)}")
 
 
 def _is_utf8(text: str) -> bool:

@@ -28,7 +28,7 @@ from ..models import (
 from ..places import arguments_of, require_arguments
 from ..tempers import Compat
 from ..transactions import Group
-from ..validation import can_be_registered, require_counter, require_key, require_names, require_types
+from ..validation import can_be_registered, require_counter, require_event, require_key, require_names, require_types
 from ..wire import encode
 from .address import parse_address
 from .channels import Channels, Denied
@@ -199,9 +199,7 @@ class EtcdEngine(EtcdQueries):
     # --- the event log ---
 
     def add_event(self, event: Event) -> None:
-        if type(event) is not Event:
-            raise TypeError(f"this takes an Event, not {type(event).__name__}")
-        encode(event)
+        require_event(event)
         self._groups.write(lambda group: self._insert(group, event, ()))
 
     def delete_event(self, *, id: int) -> None:
@@ -221,10 +219,9 @@ class EtcdEngine(EtcdQueries):
     # --- what they share ---
 
     def _accept(self, kind: type[T], entity: T, *, new: bool) -> None:
-        """Refuse what can not be stored, before anything is read."""
+        """Refuse what has no name to be stored under, before anything is read."""
         require_types(entity, kind)
         require_names(entity, new=new)
-        encode(entity)
 
     def _add(self, kind: type[T], entity: T) -> None:
         self._accept(kind, entity, new=True)
@@ -246,12 +243,13 @@ class EtcdEngine(EtcdQueries):
         own = getattr(entity, field)
         counter = self._layout.counter(kind, place)
         last = self._number(counter, work.get(counter))
+        if not own and last >= LAST:
+            raise EngineError(f"{kind.__name__}.{field}: there is no number left")
+        encode(entity)  # or an error, before it has a number
         if own:
             key = self._key(kind, *place, own)
             self._require_new(work, kind, key, (*place, own))
         else:
-            if last >= LAST:
-                raise EngineError(f"{kind.__name__}.{field}: there is no number left")
             own = last + 1
             group.numbered.append((entity, field))
             setattr(entity, field, own)

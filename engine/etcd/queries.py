@@ -24,7 +24,7 @@ from ..models import (
     decode,
 )
 from ..places import by_creation
-from ..storm.layout import page, require_int
+from ..storm.layout import page
 from ..tools.kinds import kind_of
 from ..validation import can_be_registered
 from ..watching import Watch
@@ -83,7 +83,7 @@ class EtcdQueries(Engine):
         wanted = wanted_namespaces(namespaces)
         if not wanted:
             return self._page(Token, (), offset, limit)
-        most = self._limit(limit)
+        most = self._limit(offset, limit)
         found = (it for it in self._all(Token) if not wanted.isdisjoint(it.namespaces or ()))
         return list(page(found, offset, most))
 
@@ -93,8 +93,7 @@ class EtcdQueries(Engine):
     # --- pipelines ---
 
     def get_all_pipelines(self, *, namespace_id: str, offset: int = 0, limit: int = 0) -> list[Pipeline]:
-        most = self._limit(limit)
-        require_int("offset", offset)
+        most = self._limit(offset, limit)
         place = self._layout.entities(Pipeline, (namespace_id,))
         index = self._layout.pipelines(namespace_id)
 
@@ -214,8 +213,7 @@ class EtcdQueries(Engine):
 
     def _page(self, kind: type[E], place: Parts, offset: int, limit: int, *, reverse: bool = False) -> list[E]:
         """A page of what is in a place, in the order of the keys."""
-        most = self._limit(limit)
-        require_int("offset", offset)
+        most = self._limit(offset, limit)
         span = self._layout.entities(kind, place)
         return self._groups.read(lambda work: self._listed(work, kind, span, max(offset, 0), most, reverse=reverse))
 

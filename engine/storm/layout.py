@@ -238,7 +238,7 @@ def mark_codec(bucket: boltpy.Bucket) -> boltpy.Bucket:
 
 def require_int(name: str, value: object) -> None:
     """TypeError unless the argument of that name is an int."""
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} is of type int, not {type(value).__name__}")
 
 

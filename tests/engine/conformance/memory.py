@@ -26,6 +26,7 @@ from engine import (
     Token,
     TriggerEvent,
 )
+from engine.arguments import limit_of
 from engine.forms import inherited
 from engine.places import arguments_of, fields_of, require_arguments
 from engine.storm import key_of
@@ -154,15 +155,13 @@ class MemoryEngine(engine.Engine):
         return [copy.deepcopy(it) for (of, key), it in entities.items() if of is kind and key[:-1] == place]
 
     def _page(self, found: list[Any], offset: int, limit: int) -> list[Any]:
-        if self._limit is not None and (limit == 0 or limit > self._limit):
-            limit = self._limit
+        most = limit_of(offset, limit, most=self._limit)
         found = found[max(offset, 0) :]
-        return found[:limit] if limit > 0 else found
+        return found[:most] if most >= 0 else found
 
     def _accept(self, entity: Any, kind: type[Any], *, new: bool) -> None:
         require_types(entity, kind)
         require_names(entity, new=new)
-        engine.encode(entity)
 
     def _put(self, state: State, entity: Any) -> None:
         """Store a new entity, with a number if it lacks one."""
@@ -171,6 +170,7 @@ class MemoryEngine(engine.Engine):
         name = "event_id" if kind is Event else "id"
         counter = (kind, tuple(place))
         if kind in (Run, TriggerEvent, Event):
+            engine.encode(entity)
             if own == 0:
                 own = state.counters.get(counter, 0) + 1
                 if own >= 2**63:
@@ -182,6 +182,7 @@ class MemoryEngine(engine.Engine):
             state.counters[counter] = max(state.counters.get(counter, 0), own)
         if (kind, (*place, own)) in state.entities:
             raise EntityExists(entity=kind.__name__)
+        engine.encode(entity)
         state.entities[kind, (*place, own)] = copy.deepcopy(entity)
 
     def _add(self, entity: Any, kind: type[Any]) -> None:
@@ -195,7 +196,9 @@ class MemoryEngine(engine.Engine):
             key = (kind, tuple(arguments_of(entity).values()))
             if key not in state.entities:
                 raise EntityNotFound(entity=kind.__name__)
-            state.entities[key] = copy.deepcopy(inherited(entity, state.entities[key]))
+            new = inherited(entity, state.entities[key])
+            engine.encode(new)
+            state.entities[key] = copy.deepcopy(new)
 
     def _delete(self, kind: type[Any], **key: Any) -> None:
         require_arguments(kind, key)

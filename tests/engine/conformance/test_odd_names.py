@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,6 +62,21 @@ def test_another_type_is_a_type_error_that_names_the_argument(storage: Engine, m
                 said = f"{name} is of type {type(value).__name__}, not {type(odd).__name__}"
                 assert str(caught.value) == said
         storage.add_namespace(Namespace(id="a"))  # nothing was broken
+
+
+@pytest.mark.parametrize("odd", [None, True, 1.0, "1"])
+@pytest.mark.parametrize("argument", ["offset", "limit"])
+def test_a_page_is_given_by_ints_whether_there_is_anything_or_not(storage: Engine, argument: str, odd: Any) -> None:
+    for ask in (
+        storage.get_all_namespaces,
+        storage.get_all_tokens,
+        partial(storage.get_all_tokens, namespaces=["a"]),
+        partial(storage.get_all_pipelines, namespace_id="a"),
+        partial(storage.get_all_runs, **PLACE),
+        partial(storage.get_all_trigger_events, **EVENTS),
+    ):
+        with pytest.raises(TypeError, match=f"^{argument} is of type int, not {type(odd).__name__}$"):
+            ask(**{argument: odd})
 
 
 class Name(StrEnum):

@@ -9,6 +9,8 @@ import pytest
 from engine import (
     DockerRegistryAuth,
     Engine,
+    EntityExists,
+    EntityNotFound,
     Namespace,
     Pipeline,
     PreconditionFailed,
@@ -124,6 +126,26 @@ def test_the_field_is_named_and_nothing_is_written(prepared: Engine, method: str
     assert caught.value.field == field
     assert everything(prepared) == before
     assert getattr(entity, "id", None) == number
+
+
+def test_a_wrong_field_is_told_after_what_is_missing_or_there(prepared: Engine) -> None:
+    calls: list[tuple[type[Exception], str, Any]] = [
+        (EntityNotFound, "update_pipeline", Pipeline(id="none", namespace="ns", name=wrong(1))),
+        (EntityExists, "add_pipeline", Pipeline(id="p", namespace="ns", name=wrong(1))),
+        (EntityNotFound, "add_run", Run(namespace_id="ns", pipeline_id="none", failure=wrong(None))),
+        (PreconditionFailed, "add_run", Run(**PLACE, id=1, failure=wrong(None))),
+        (PreconditionFailed, "add_run", Run(**PLACE, failure=wrong(None))),
+        (EntityNotFound, "add_task_run", TaskRun(**PLACE, run_id=2, id="t", exit_code=wrong(None))),
+    ]
+    with prepared.transaction():
+        for error, method, entity in calls:
+            number = entity.id
+            with pytest.raises(error):
+                getattr(prepared, method)(entity)
+            assert entity.id == number
+        prepared.add_namespace(Namespace(id="a"))  # nothing was broken
+    assert [it.id for it in prepared.get_all_runs(**PLACE)] == [1]
+    assert prepared.get_pipeline(namespace_id="ns", id="p").last_run_id == 1
 
 
 def test_a_registration_that_is_too_long_for_a_key_is_refused(storage: Engine) -> None:
