@@ -15,7 +15,7 @@ from typing import Any
 import boltpy
 
 from .arguments import require_since
-from .errors import EngineError
+from .errors import EngineError, RecordError
 from .watching import Change, Watch
 
 Found = Callable[[boltpy.Tx, type[Any], Mapping[str, Any]], Any]
@@ -45,10 +45,20 @@ class Telling:
         return watch
 
     def changes(self, noted: Iterable[Noted], tx: boltpy.Tx) -> list[Change]:
-        """What there will be to tell of a transaction that is about to be committed."""
+        """What there will be to tell of a transaction that is about to be committed: not what came and went in it."""
         if not self._watches:
             return []
-        return [Change(kind, dict(key), self._found(tx, kind, dict(key)), tx.id) for kind, key in noted]
+        found = [Change(kind, dict(key), self._found(tx, kind, dict(key)), tx.id) for kind, key in noted]
+        if all(change.entity is not None for change in found):
+            return found
+        with tx.db.view() as before:
+            return [it for it in found if it.entity is not None or self._was_there(before, it)]
+
+    def _was_there(self, before: boltpy.Tx, gone: Change) -> bool:
+        try:
+            return self._found(before, gone.kind, gone.key) is not None
+        except RecordError:
+            return True
 
     def tell(self, changes: Iterable[Change]) -> None:
         """Tell it."""

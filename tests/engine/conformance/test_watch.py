@@ -114,6 +114,28 @@ def test_a_transaction_is_told_at_its_end_each_entity_once(storage: Engine) -> N
         assert found[0].revision == found[1].revision
 
 
+def test_what_comes_and_goes_in_one_block_is_not_told(storage: Engine) -> None:
+    registration = {"namespace": "ns", "pipeline": "p", "run": 1}
+    storage.add_token(Token(hash="before"))
+    if (watch := watching(storage)) is None:
+        return
+    with watch:
+        with storage.transaction():
+            storage.add_token(Token(hash="new"))
+            storage.register_run(**registration)
+            storage.delete_token(hash="before")
+            storage.unregister_run(**registration)
+            storage.delete_token(hash="new")
+        with storage.transaction():
+            storage.add_token(Token(hash="new"))
+            storage.delete_token(hash="new")
+        storage.add_namespace(Namespace(id="a"))
+        assert facts(taken(watch, 2)) == [
+            (Token, {"hash": "before"}, None),
+            (Namespace, {"id": "a"}, Namespace(id="a")),
+        ]
+
+
 def test_what_is_not_stored_is_not_told(storage: Engine) -> None:
     storage.add_namespace(Namespace(id="a"))
     if (watch := watching(storage)) is None:
