@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ..counters import Counter
 from ..errors import EngineError, EntityNotFound, TransactionTooLarge
+from ..forms import inherited
 from ..interface import Engine
 from ..models import Event, Run, RunRegistryKey, TaskRun
 from ..optional import OptionalParts
@@ -185,6 +186,7 @@ class Migration:
             case "registration":
                 self.target.register_run(**_arguments(kind, entity))
             case "namespace" | "pipeline" | "run" | "task_run" | "trigger_event" if is_there:
+                self._require_replaceable(kind, entity)
                 self._update(kind, entity)
             case _:
                 if is_there:  # nothing updates a token, a login or an event
@@ -193,6 +195,15 @@ class Migration:
                 if kind.is_numbered and not kind.key_of(entity)[-1]:
                     raise EngineError("its number is 0, for which another one would be given out")
                 getattr(self.target, f"add_{kind.method}")(entity)
+
+    def _require_replaceable(self, kind: Kind, entity: Any) -> None:
+        """Raise EngineError if an update would leave in the target what the source does not have."""
+        there = getattr(self.target, f"get_{kind.method}")(**_arguments(kind, entity))
+        if encode(inherited(entity, there)) != encode(entity):
+            raise EngineError(
+                "what is there has members that no class here has and the source lacks, and an update keeps them: "
+                "migrate to an empty target"
+            )
 
     def _update(self, kind: Kind, entity: Any) -> None:
         getattr(self.target, f"update_{kind.name}")(entity)

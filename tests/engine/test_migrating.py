@@ -117,6 +117,21 @@ def test_what_is_there_is_left_and_what_differs_is_put_right(source: Engine, tar
     assert stored == {"namespace": 1, "token": 1, "docker_registry": 1, "task_run": 1}
 
 
+def test_members_that_an_update_would_keep_are_told_with_the_way_out(target: Engine) -> None:
+    with MemoryEngine() as later, MemoryEngine() as source:
+        later.add_namespace(Namespace(id="ns", unknown={"extra": "1"}))
+        migrate(later, target)
+        source.add_namespace(Namespace(id="ns"))
+        migration = Migration(source, target)
+        migration.survey(lambda: None)
+        words = "the namespace ns can not be stored in the target: .* members .* migrate to an empty target"
+        with pytest.raises(EngineError, match=words):
+            migration.store(lambda: None)
+        # What both have may differ.
+        source.update_namespace(Namespace(id="ns", unknown={"extra": "2"}))
+        assert migrate(source, target).stored == {"namespace": 1}
+
+
 @pytest.mark.parametrize("steps", [1, 3, 5, 8, 11])
 def test_one_that_was_stopped_goes_on(
     source: Engine, target: Engine, steps: int, monkeypatch: pytest.MonkeyPatch
