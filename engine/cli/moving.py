@@ -11,12 +11,11 @@ from typing import Any, BinaryIO
 import boltpy
 
 from ..errors import EngineError
-from ..interface import Engine
 from ..opening import open_engine, shown
 from ..tools.copying import as_file, open_target, require_file, require_two
 from ..tools.exporting import export_lines, import_lines
 from ..tools.migrating import Migration
-from .output import Output, Progress
+from .output import Output, Progress, fail
 
 
 def add_commands(commands: Any) -> None:
@@ -85,14 +84,19 @@ def _import(options: argparse.Namespace, out: Output) -> int:
 
 def _migrate(options: argparse.Namespace, out: Output) -> int:
     require_two(options.file, options.target)
-    with open_engine(options.file, read_only=True) as source, _opened(options.target, source) as target:
-        migration = Migration(source, target)
-        with Progress("read") as progress:
-            total = migration.survey(progress.tick)
-        with Progress("migrate", total) as progress:
-            migration.store(progress.tick)
-        with Progress("compare", total * 2) as progress:
-            compared = migration.verify(progress.tick)
+    with open_engine(options.file, read_only=True) as source:
+        try:
+            target = open_target(options.target, source)
+        except (EngineError, boltpy.BoltError) as error:
+            return fail(shown(options.target), error)
+        with target:
+            migration = Migration(source, target)
+            with Progress("read") as progress:
+                total = migration.survey(progress.tick)
+            with Progress("migrate", total) as progress:
+                migration.store(progress.tick)
+            with Progress("compare", total * 2) as progress:
+                compared = migration.verify(progress.tick)
     stored = sum(migration.stored.values())
     if options.json:
         facts = {"stored": migration.stored, "unchanged": migration.unchanged, "compared": compared}
@@ -100,14 +104,6 @@ def _migrate(options: argparse.Namespace, out: Output) -> int:
     else:
         out.line(f"{stored} entities stored, {migration.unchanged} were there; all {compared} are the same in both")
     return 0
-
-
-def _opened(place: str, source: Engine) -> Engine:
-    try:
-        return open_target(place, source)
-    except (EngineError, boltpy.BoltError) as error:
-        # What has no place in its text would be taken for an error of the source.
-        raise EngineError(f"{shown(place)}: {error}") from None
 
 
 def _fill(lines: BinaryIO, path: str, size: int) -> int:

@@ -153,13 +153,21 @@ def fail(place: str, error: Exception) -> int:
     else:
         reason = str(error)
     reason = " ".join(reason.split()) or type(error).__name__
-    text = safe(reason if place and place in reason else f"{place}: {reason}")
+    text = safe(reason if _is_named(place, reason) else f"{place}: {reason}")
     if sys.stderr is not None:
         try:
             sys.stderr.write(f"gofer-db: {text}\n")
         except OSError:
             _give_up(sys.stderr)
     return 1
+
+
+def _is_named(place: str, reason: str) -> bool:
+    if not place:
+        return False
+    # A URL may be spelled out in the reason: with the ports that it left to be known.
+    scheme, is_url, _ = place.partition("://")
+    return place in reason or bool(is_url and reason.startswith(f"{scheme.lower()}://"))
 
 
 def exit_code(program: Callable[[Output], int], out: TextIO | None = None) -> int:

@@ -84,6 +84,14 @@ def test_a_password_in_a_url_is_not_printed(url: str, tmp_path: Path, capsys: py
             assert "SECRET" not in said
 
 
+def test_a_target_that_is_refused_is_named_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with engine.open_engine(url):
+        for place in f"{url}/e", f"{url.replace('etcd://', 'ETCD://')}/e?timeout=9":
+            assert main(["migrate", str(SMALL), place], io.StringIO()) == 1
+            said = capsys.readouterr().err
+            assert said.startswith(f"gofer-db: {url}/e: this prefix is within the keys of the engine at ")
+
+
 def test_a_place_without_anything_is_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", url], io.StringIO()) == 1
     assert capsys.readouterr().err == f"gofer-db: {url}: there is nothing of Gofer's\n"
