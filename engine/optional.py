@@ -48,8 +48,8 @@ class OptionalParts:
         """Be told of each entity that is stored or deleted from now on, when its transaction is.
 
         What is told of one transaction has one revision, and each entity once, as it is at the end; one that came and
-        went within it is not told. `add_run` changes the pipeline too, and `add_task_run` the run. A bolt file tells what this engine object has stored; etcd what
-        anyone has, and a watch outlives the loss of a server.
+        went within it is not told. `add_run` changes the pipeline too, and `add_task_run` the run. A bolt file tells
+        what this engine object has stored; etcd what anyone has, and a watch outlives the loss of a server.
 
         Args:
             kind: Only entities of that class, `engine.Run` for one; `engine.RunRegistryKey` for runs that somebody

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -58,7 +59,7 @@ class Watch:
         """The next change.
 
         Args:
-            timeout: Seconds to wait for it; None for as long as it takes, 0 not to wait.
+            timeout: Seconds to wait for it; None or infinity for as long as it takes, 0 not to wait.
 
         Returns:
             None if there is none in that time, or the watch was closed and all is taken.
@@ -66,11 +67,11 @@ class Watch:
         Raises:
             EngineError: The watch broke off; changes are missing from here on. It is closed.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        until = math.inf if timeout is None else time.monotonic() + timeout
         with self._told:
             while not self._waiting and not self._ended:
-                left = None if until is None else until - time.monotonic()
-                if (left is not None and left <= 0) or not self._told.wait(left):
+                left = until - time.monotonic()
+                if left <= 0 or not self._told.wait(min(left, threading.TIMEOUT_MAX)):
                     break
             if self._waiting:
                 return self._waiting.popleft()

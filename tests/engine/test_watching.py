@@ -28,6 +28,16 @@ def test_there_is_no_earlier_change_to_begin_with(tmp_path: Path) -> None:
             assert change.revision == watch.revision + 1
 
 
+def test_a_wait_without_end_can_be_given_as_a_number(tmp_path: Path) -> None:
+    with engine.open_engine(tmp_path / "gofer.db") as storage, storage.watch() as watch:
+        later = threading.Timer(0.05, storage.add_namespace, [Namespace(id="a")])
+        later.start()
+        change = watch.take(float("inf"))
+        assert change is not None
+        assert change.key == {"id": "a"}
+        later.join()
+
+
 def test_a_file_that_is_only_read_can_be_watched_and_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "gofer.db"
     with engine.open_engine(path):
