@@ -9,54 +9,18 @@
 
 `Engine` is the interface, with the order, limits and errors of each method. What pipelines hand to each other is in an
 `ObjectStore`, what nobody else may read in a `SecretStore`: files of their own. The other classes are what is stored.
+
+The names are loaded together, when the first of them is asked for, so that the command line can begin without them.
 """
 
 from __future__ import annotations
 
-from .counters import Counter
-from .errors import (
-    Conflict,
-    EngineError,
-    EntityExists,
-    EntityNotFound,
-    OutcomeUnknown,
-    PreconditionFailed,
-    TransactionTooLarge,
-)
-from .interface import Engine
-from .models import (
-    ContainerState,
-    DockerRegistryAuth,
-    Event,
-    Exec,
-    Namespace,
-    Pipeline,
-    PipelineState,
-    PipelineTriggerConfig,
-    RegistryAuth,
-    RequiredParentState,
-    Run,
-    RunFailure,
-    RunFailureKind,
-    RunRegistryKey,
-    RunState,
-    Task,
-    TaskRun,
-    TaskRunFailure,
-    TaskRunFailureKind,
-    Token,
-    TokenKind,
-    TriggerEvent,
-    TriggerResult,
-    TriggerResultState,
-    TriggerState,
-    decode,
-)
-from .objects import ObjectStore, open_object_store
-from .opening import open_engine, register
-from .secrets import SecretStore, open_secret_store
-from .watching import Change, Watch
-from .wire import encode
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False  # type checkers know better by this name; they see no __getattr__
+if TYPE_CHECKING:
+    from .public import *
 
 __all__ = [
     "Change",
@@ -104,3 +68,16 @@ __all__ = [
     "open_secret_store",
     "register",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    public = import_module(".public", __name__)
+    here = vars(sys.modules[__name__])
+    here.update((known, getattr(public, known)) for known in __all__)
+    return here[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket  # noqa: F401 - ssl makes an ImportError of Ctrl-C while it looks for this one by itself
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -328,3 +328,19 @@ class TestErrors:
         assert "show" in run("--help").stdout
         assert "--json" in run("show", "--help").stdout
         assert run("--version").stdout == f"gofer-db {boltpy.__version__}\n"
+
+    @pytest.mark.parametrize("module", ["engine.cli", "engine.cli.output", "engine.errors", "boltpy.bucket", "_socket"])
+    def test_ctrl_c_while_modules_are_loaded_ends_it_in_silence(self, module: str) -> None:
+        code = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from engine.__main__ import run
+sys.argv = ["gofer-db", "show", "etcd://127.0.0.1:1/x?timeout=0.1"]
+run()
+"""
+        result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=60, check=False)
+        assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")

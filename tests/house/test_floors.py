@@ -69,8 +69,8 @@ FLOORS = {
         "etcd/engine",
         "etcd/__init__",
         "opening",
-        "__init__ survey tools/indexes tools/findings",
-        "tools/pieces tools/relations tools/statistics tools/claims",
+        "public survey tools/indexes tools/findings",
+        "__init__ tools/pieces tools/relations tools/statistics tools/claims",
         "report tools/filling tools/lines tools/checking tools/migrating",
         "tools/exporting tools/aside tools/copying cli/output",
         "tools/repair",
@@ -97,13 +97,14 @@ DOORS = {
     " boltpy/tree",
     # An import that is written as a call would pass by all that is checked here.
     # These load late what not everybody needs; what they load stands in one place.
-    "importlib": "boltpy/__init__ boltpy/__main__ boltpy/cli/opening boltpy/cli/table boltpy/opening engine/opening",
+    "importlib": "boltpy/__init__ boltpy/__main__ boltpy/cli/opening boltpy/cli/table boltpy/opening engine/__init__"
+    " engine/__main__ engine/opening",
 }
 HARMLESS = {("os", "PathLike"), ("os", "fspath"), ("mmap", "mmap")}
 ENVIRONMENT_READERS = "boltpy/hot/__init__ boltpy/printing engine/cli/output engine/etcd/address"
 
-# Loads its own imports when they are asked for, and shows them to type checkers only.
-LATE = "boltpy/__init__"
+# These load their own imports when they are asked for, and show them to type checkers only.
+LATE = ("boltpy/__init__", "engine/__init__")
 
 MAX_LINES = 399
 
@@ -190,7 +191,7 @@ def hidden_imports(module: Module) -> Iterator[str]:
     for parent in ast.walk(module.tree):
         if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             where = "in a function"
-        elif isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test) and module.name != LATE:
+        elif isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.unparse(parent.test) and module.name not in LATE:
             where = "under TYPE_CHECKING"
         else:
             continue

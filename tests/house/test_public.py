@@ -134,10 +134,12 @@ def test_the_public_names_are_these(package: ModuleType, names: str) -> None:
 
 def test_what_is_no_public_name_is_an_attribute_error() -> None:
     assert {"open", "compact", "__version__"} <= set(dir(boltpy))
-    with pytest.raises(AttributeError, match="module 'boltpy' has no attribute 'nothing'"):
-        boltpy.nothing  # noqa: B018
-    # A module of the package takes the place of a name that is called like it.
-    assert not [name for name in boltpy.__all__ if (ROOT / "boltpy" / f"{name}.py").exists()]
+    assert {"Engine", "open_engine"} <= set(dir(engine))
+    for package in boltpy, engine:
+        with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+            package.nothing  # noqa: B018
+        # A module of the package takes the place of a name that is called like it.
+        assert not [name for name in package.__all__ if (ROOT / package.__name__ / f"{name}.py").exists()]
 
 
 @pytest.mark.parametrize("package", [boltpy, engine], ids=["boltpy", "engine"])
