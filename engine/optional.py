@@ -11,7 +11,7 @@ from .watching import Watch
 
 
 class OptionalParts:
-    """The event log, which Gofer had from 2022 on, watching, and counters that can be told and set."""
+    """The event log, which Gofer had from 2022 on, watching, counters told and set, whether two engines share data."""
 
     def get_all_events(self, *, offset: int = 0, limit: int = 0, reverse: bool = False) -> list[Event]:
         """A page of the events by number, or from the last one down. (Gofer: `offset` is a distance of numbers, and
@@ -67,6 +67,17 @@ class OptionalParts:
             TypeError: That is no class of entities.
         """
         raise EngineError("this engine can not watch")
+
+    def shares_data(self, other: OptionalParts) -> bool:
+        """Whether another engine is one on the same data, so that what is stored in one is in the other. False if the
+        engine can not tell.
+
+        It is asked before a copy from one to the other, while nobody writes to either.
+
+        Raises:
+            EngineError: One of the two does not answer.
+        """
+        return False
 
     def counters(self) -> list[Counter]:
         """The last number of each place in which numbers were given out, in any order; for copies of a whole database.

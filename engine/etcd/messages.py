@@ -18,7 +18,7 @@ _PACKAGE: Final = "etcdserverpb"
 _FACTS: Final = {
     "KeyValue": "key 1 bytes, create_revision 2 int64, mod_revision 3 int64, value 5 bytes",
     "Event": "type 1 int32, kv 2 KeyValue",
-    "ResponseHeader": "revision 3 int64",
+    "ResponseHeader": "cluster_id 1 uint64, revision 3 int64",
     "RangeRequest": "key 1 bytes, range_end 2 bytes, limit 3 int64, revision 4 int64, sort_order 5 int32,"
     " keys_only 8 bool",
     "RangeResponse": "header 1 ResponseHeader, kvs 2 *KeyValue, more 3 bool",

@@ -23,12 +23,14 @@ from ..models import (
     TriggerEvent,
     decode,
 )
+from ..optional import OptionalParts
 from ..places import by_creation
 from ..storm.layout import page
 from ..tools.kinds import kind_of
 from ..validation import can_be_registered
 from ..watching import Watch
-from .channels import Channels
+from . import messages
+from .channels import KV_RANGE, Channels
 from .groups import Groups
 from .layout import Layout, Parts, Span, arguments
 from .watches import Watches
@@ -63,6 +65,18 @@ class EtcdQueries(Engine):
 
     def watch(self, kind: type[Any] | None = None, *, since: int | None = None) -> Watch:
         return self._watches.begin(kind, since)
+
+    def shares_data(self, other: OptionalParts) -> bool:
+        if not isinstance(other, EtcdQueries) or self._layout.prefix != other._layout.prefix:
+            return False
+        (cluster, before), (others, between), (_, after) = self._stands(), other._stands(), self._stands()
+        # Clusters that were set up alike have the same id; so the other's revision must be where this one's is, too.
+        return cluster == others and before <= between <= after
+
+    def _stands(self) -> tuple[int, int]:
+        """The id of the cluster that answers, and the revision of the last change in all of it."""
+        answer = self._channels.ask(KV_RANGE, messages.RangeRequest(key=self._layout.format, keys_only=True))
+        return answer.header.cluster_id, answer.header.revision
 
     def __repr__(self) -> str:
         return f"<EtcdEngine {self._channels.address}>"

@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from ..errors import EngineError
 from ..interface import Engine
 from ..opening import is_url, open_engine, path_of
 from .migrating import Migration, has_events
+
+_SAME: Final = "source and target are the same database: nothing is to be copied"
 
 
 @contextmanager
@@ -36,16 +39,27 @@ def as_file(place: str) -> Iterator[str]:
 
 
 def open_target(place: str, source: Engine) -> Engine:
-    """The engine at a place that is to take what `source` holds. A bolt file gets an event log if it is needed."""
-    if is_url(place):
-        return open_engine(place)
-    return open_engine(place, event_log=has_events(source))
+    """The engine at a place that is to take what `source` holds. A bolt file gets an event log if it is needed.
+
+    Raises:
+        EngineError: It is the same database, or can not be opened.
+    """
+    if not is_url(place):
+        return open_engine(place, event_log=has_events(source))
+    target = open_engine(place)
+    try:
+        if target.shares_data(source):
+            raise EngineError(_SAME)
+    except BaseException:
+        target.close()
+        raise
+    return target
 
 
 def require_two(source: str, target: str) -> None:
     """EngineError if two places are plainly one: what is copied to itself proves nothing."""
     if _same_server(source, target) if is_url(source) and is_url(target) else _same_file(source, target):
-        raise EngineError("source and target are the same database: nothing is to be copied")
+        raise EngineError(_SAME)
 
 
 def _same_file(one: str, other: str) -> bool:

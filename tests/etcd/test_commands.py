@@ -10,7 +10,11 @@ import pytest
 
 import engine
 from engine.cli import main
+from engine.etcd import EtcdEngine
+from tests.engine.conformance.memory import MemoryEngine
 from tests.engine.gofer_files import SMALL
+
+from .conftest import OpenEngine
 
 
 def run(*arguments: str) -> str:
@@ -82,6 +86,28 @@ def test_a_password_in_a_url_is_not_printed(url: str, tmp_path: Path, capsys: py
             said = capsys.readouterr().err
             assert said.startswith("gofer-db: ")
             assert "SECRET" not in said
+
+
+def test_to_itself_is_refused_however_it_is_spelled(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    servers, _, prefix = filled.partition("://")[2].partition("/")
+    for target in (
+        f"etcd://{servers.replace('127.0.0.1', 'localhost')}/{prefix}",
+        f"etcd://{servers}/%{ord(prefix[0]):x}{prefix[1:]}",
+        f"etcd://{servers}//{prefix}//?timeout=9",
+    ):
+        assert main(["migrate", filled, target], io.StringIO()) == 1
+        assert "source and target are the same database" in capsys.readouterr().err
+    assert "21 entities stored" in run("migrate", filled, f"{filled}-other")
+
+
+def test_clusters_that_were_set_up_alike_are_two(open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = open_engine(), open_engine()
+    assert one.shares_data(other)
+    assert not one.shares_data(MemoryEngine())
+    for theirs in 4, 8:
+        stands = iter([(1, 5), (1, theirs), (1, 7)])
+        monkeypatch.setattr(EtcdEngine, "_stands", lambda _, stands=stands: next(stands))
+        assert not one.shares_data(other)
 
 
 def test_a_target_that_is_refused_is_named_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
