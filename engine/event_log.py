@@ -71,6 +71,8 @@ class EventLog:
             PreconditionFailed: A field holds what can not be stored.
         """
         bucket = self._made()
+        if not event.event_id and bucket.sequence >= _LAST:
+            raise EngineError("Event.event_id: there is no number left")
         # What can not be stored is found before anything is changed.
         encode(event)
         if event.event_id:
@@ -78,8 +80,6 @@ class EventLog:
                 raise RecordExists(field="Event.event_id")
             bucket.sequence = max(bucket.sequence, event.event_id)
         else:
-            if bucket.sequence >= _LAST:
-                raise EngineError("Event.event_id: there is no number left")
             event.event_id = bucket.next_sequence()
         bucket.put(key_of(event.event_id), encode(event))
 

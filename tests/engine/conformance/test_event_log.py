@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import engine
-from engine import Engine, EntityExists, EntityNotFound, Event, PreconditionFailed
+from engine import Counter, Engine, EngineError, EntityExists, EntityNotFound, Event, PreconditionFailed
 from tests.etcd.running import new_url
 
 
@@ -48,6 +48,14 @@ def test_what_is_no_number_is_refused_and_stays(storage: Engine, number: Any) ->
 def test_a_page_is_given_by_ints(storage: Engine, argument: str, odd: Any) -> None:
     with pytest.raises(TypeError, match=f"^{argument} is of type int, not {type(odd).__name__}$"):
         storage.get_all_events(**{argument: odd})
+
+
+def test_where_no_number_is_left_that_is_told_first(storage: Engine) -> None:
+    storage.raise_counter(Counter(Event, (), 2**63 - 1))
+    event = Event(kind=None)  # type: ignore[arg-type]
+    with pytest.raises(EngineError, match=r"^Event\.event_id: there is no number left$"):
+        storage.add_event(event)
+    assert event.event_id == 0
 
 
 def test_an_event_that_can_not_be_stored_takes_no_number(storage: Engine) -> None:
