@@ -7,14 +7,18 @@ the one before. When no answer comes, the writer moves the mark on by itself:
 * it does not: the mark tells whether the lost transaction has written it, and so all the rest of it.
 
 That question can be asked as often as it takes. If no server answers it in time, nobody can tell, and that is what the
-error says. Before the writer's next transaction it is asked again: so nothing is stored after something later.
+error says. Before the engine's next read or write it is asked again: so nothing is stored after something later, and
+who looks whether it is stored sees the truth.
 
 What is known not to be stored is sent again as it is: it still goes by what was read.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from ..errors import EngineError, OutcomeUnknown, TransactionTooLarge
@@ -29,7 +33,7 @@ _ATTEMPTS: Final = 5
 
 
 class Commits:
-    """The commits of one engine, made one after another; the caller sees to that."""
+    """The commits of one engine, made one after another; the caller sees to that. Any thread may settle a doubt."""
 
     def __init__(self, channels: Channels, mark: bytes) -> None:
         """Args: `mark`, a key that no other writer uses."""
@@ -37,6 +41,22 @@ class Commits:
         self._mark = mark
         self._changed = 0  # the revision of the mark's last change; 0, it is not there
         self._in_doubt = False
+        self._asking = threading.Lock()
+        self._sending = threading.Lock()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a commit that is over may be stored yet. Of one that still waits for its answer nobody has heard."""
+        return self._in_doubt and not self._sending.locked()
+
+    def settle(self) -> None:
+        """Make sure that what is in doubt is stored, or never will be.
+
+        Raises:
+            EngineError: No server answers, or another thread waits for that longer than the timeout. It stays in doubt.
+        """
+        with self._alone():
+            self._settle_older()
 
     def commit(self, work: Work) -> bool:
         """Store the writes if what was read is unchanged.
@@ -49,11 +69,29 @@ class Commits:
             TransactionTooLarge: They are too many for one request. Nothing is stored.
             EngineError: The server refuses them, or answers to everything but them. Nothing is stored.
         """
+        with self._alone():
+            self._settle_older()
+            with self._sending:
+                return self._commit(work)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        timeout = self._channels.address.timeout
+        if not self._asking.acquire(timeout=timeout):
+            raise EngineError(f"this was not sent: another thread has waited {timeout:g} s for the answer to its write")
+        try:
+            yield
+        finally:
+            self._asking.release()
+
+    def _settle_older(self) -> None:
         if self._in_doubt:
             try:
                 self._settle("")
             except OutcomeUnknown as error:
                 raise EngineError(f"this was not sent, for one before it is in doubt still: {error}") from None
+
+    def _commit(self, work: Work) -> bool:
         for _ in range(_ATTEMPTS):
             # Whatever interrupts the waiting, or what comes after it.
             work.may_be_stored = True
@@ -119,13 +157,11 @@ class Commits:
             answer = self._channels.ask(KV_TXN, self._marking(own))
         except EngineError as error:
             raise _unknown(error) from None
-        self._in_doubt = False
-        if self._took(answer) or self._is_at(answer, own):
-            return False
-        if self._is_at(answer, lost):
-            return True
-        if not lost:
-            return False
+        moved = self._took(answer) or self._is_at(answer, own)
+        stored = not moved and self._is_at(answer, lost)
+        self._in_doubt = False  # not before it is noted where the mark is
+        if moved or stored or not lost:
+            return stored
         raise OutcomeUnknown("nobody can tell whether this was stored: somebody has taken the writer's mark away")
 
     def _marking(self, name: str) -> Any:

@@ -31,7 +31,7 @@ _READING_ATTEMPTS: Final = 3
 
 
 class _Open(threading.local):
-    """The transaction that the thread has open, and whether it has, or waits for, its turn to write."""
+    """The transaction that the thread has open, and whether it is storing something, or waits for its turn to."""
 
     group: Group[Work] | None = None
     writes: bool = False
@@ -65,6 +65,7 @@ class Groups:
         """A transaction to read from for as long as that takes: the open one, else one revision of its own."""
         group = self._open.group
         if group is None:
+            self._settle()
             return Work(self._channels, alone=True)
         group.require_whole()
         return group.tx
@@ -104,15 +105,28 @@ class Groups:
                 time.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)))
         raise Conflict(f"others have changed what this call needs {ATTEMPTS} times in a row; nothing was stored")
 
+    def _settle(self) -> None:
+        """Have nothing in doubt that a read could miss, and that is stored afterwards."""
+        # A signal handler that reads can not wait for what its own thread is doing.
+        if self._commits.in_doubt and not self._open.writes:
+            with self._storing():
+                self._commits.settle()
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """The thread's turn to write."""
+        """The thread's turn to write, with nothing in doubt."""
+        with self._storing(), self._writer:
+            if self._commits.in_doubt:
+                self._commits.settle()
+            yield
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
         if self._open.writes:
             raise EngineError("this thread is storing something already: its signal handlers can not")
         self._open.writes = True
         try:
-            with self._writer:
-                yield
+            yield
         finally:
             self._open.writes = False
 

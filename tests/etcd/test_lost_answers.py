@@ -5,6 +5,8 @@ Between the engine and the real server stands a connection that loses answers, o
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -145,9 +147,8 @@ def test_silence_is_an_error_that_says_so(storage: EtcdEngine, connection: Conne
     # The number tells where to look.
     assert run.id == 1
     connection.mode = ""
+    # The look bars the way to what may still be on its way.
     assert numbers(storage) == ([1] if stored else [])
-    # The next commit bars the way to what may still be on its way.
-    storage.add_namespace(Namespace(id="a"))
     assert connection.deliver() == ([] if stored else [False])
     assert numbers(storage) == ([1] if stored else [])
 
@@ -162,6 +163,86 @@ def test_an_interrupt_leaves_nothing_that_is_stored_later(storage: EtcdEngine, c
     storage.add_namespace(Namespace(id="a"))
     assert connection.deliver() == [False]
     assert numbers(storage) == []
+
+
+def numbers_in_a_block(storage: EtcdEngine) -> list[int]:
+    with storage.transaction():
+        return numbers(storage)
+
+
+LOOKS: dict[str, Callable[[EtcdEngine], object]] = {
+    "listing": numbers,
+    "walk": lambda it: list(it.walk(Run)),
+    "counters": lambda it: [counter for counter in it.counters() if counter.kind is Run],
+    "block": numbers_in_a_block,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
+def test_what_a_look_after_an_interrupt_does_not_show_is_not_stored_later(
+    storage: EtcdEngine, connection: Connection, look: Callable[[EtcdEngine], object]
+) -> None:
+    connection.mode = "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        storage.add_run(Run(**PLACE))
+    assert look(storage) == []
+    assert connection.deliver() == [False]
+    assert look(storage) == []
+
+
+def test_a_block_after_an_interrupt_is_not_disturbed_by_what_was_interrupted(
+    storage: EtcdEngine, connection: Connection
+) -> None:
+    connection.mode = "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        storage.add_run(Run(**PLACE))
+    run = Run(**PLACE)
+    with storage.transaction():
+        storage.add_run(run)
+        assert connection.deliver() == [False]
+    assert numbers(storage) == [run.id] == [1]
+
+
+def test_a_look_says_so_if_nobody_can_tell_yet(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "answer lost, then silence"
+    with pytest.raises(OutcomeUnknown):
+        storage.add_run(Run(**PLACE))
+    with pytest.raises(EngineError, match="not sent, for one before it is in doubt still"):
+        numbers(storage)
+    connection.mode = ""
+    assert numbers(storage) == [1]
+
+
+def test_reads_do_not_wait_for_a_write_that_waits(storage: EtcdEngine, connection: Connection) -> None:
+    seen: list[list[int]] = []
+    once = connection.channels.ask_once
+
+    def reading_meanwhile(method: str, request: Any, **patience: float) -> Any:
+        reader = threading.Thread(target=lambda: seen.append(numbers(storage)))
+        reader.start()
+        reader.join(60)
+        return once(method, request, **patience)
+
+    connection.channels.ask_once = reading_meanwhile  # type: ignore[assignment, method-assign]
+    storage.add_run(Run(**PLACE))
+    connection.channels.ask_once = once  # type: ignore[method-assign]
+    assert (seen, numbers(storage)) == ([[]], [1])
+
+
+def test_a_signal_handler_reads_while_its_thread_settles(storage: EtcdEngine, connection: Connection) -> None:
+    connection.mode = "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        storage.add_run(Run(**PLACE))
+    settle = storage._groups._commits._settle
+    seen: list[list[int]] = []
+
+    def interrupted(lost: str) -> bool:
+        seen.append(numbers(storage))
+        return settle(lost)
+
+    storage._groups._commits._settle = interrupted  # type: ignore[method-assign]
+    assert numbers(storage) == []
+    assert seen == [[]]
 
 
 def test_what_an_interrupt_left_in_doubt_can_not_be_stored_twice(storage: EtcdEngine, connection: Connection) -> None:
