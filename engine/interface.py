@@ -81,7 +81,8 @@ class Engine(OptionalParts, ABC):
                 storage.update_run(run)
 
         The calls of this thread see what the block has changed. Those of other threads see it when it has ended, and
-        wait with writing until then. A block within a block belongs to the outer one.
+        wait with writing until then, on etcd no longer than its timeout. A block within a block belongs to the outer
+        one.
 
         An error that is caught inside leaves the block as it was before the call, and the rest can be stored, if the
         call only reads, or if it is an `EntityNotFound`, `EntityExists`, `PreconditionFailed` or a TypeError. After any

@@ -115,10 +115,19 @@ class Groups:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """The thread's turn to write, with nothing in doubt."""
-        with self._storing(), self._writer:
-            if self._commits.in_doubt:
-                self._commits.settle()
-            yield
+        with self._storing():
+            timeout = self._channels.address.timeout
+            if not self._writer.acquire(timeout=timeout):
+                raise EngineError(
+                    f"{self._channels.address}: for {timeout:g} s another thread of this engine has been writing, or "
+                    "has had a block open; nothing of this was stored"
+                )
+            try:
+                if self._commits.in_doubt:
+                    self._commits.settle()
+                yield
+            finally:
+                self._writer.release()
 
     @contextmanager
     def _storing(self) -> Iterator[None]:
