@@ -23,6 +23,7 @@ from engine import (
     TaskRun,
     Token,
 )
+from engine.etcd import EtcdEngine
 
 from .conftest import OpenEngine
 from .running import control
@@ -285,18 +286,29 @@ def test_a_revision_that_was_compacted_is_read_anew_or_told(open_engine: OpenEng
         long_block()
 
     # A listing of which nobody has seen anything begins again.
-    pages: list[int] = []
+    compact_after_the_next_answer(storage, open_engine(), monkeypatch)
+    assert [it.event_id for it in storage.get_all_events()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_call_that_writes_is_made_again_after_a_compaction(open_engine: OpenEngine, monkeypatch: Any) -> None:
+    storage = open_engine()
+    with_pipeline(storage)
+    run = Run(**PLACE, id=7)  # whose key is read behind the pipeline's
+    compact_after_the_next_answer(storage, open_engine(), monkeypatch)
+    storage.add_run(run)
+    assert [it.id for it in storage.get_all_runs(**PLACE)] == [7]
+
+
+def compact_after_the_next_answer(storage: EtcdEngine, other: Engine, monkeypatch: Any) -> None:
     ask = storage._channels.ask
 
     def compacting(method: str, request: Any) -> Any:
         answer = ask(method, request)
-        if not pages:
-            pages.append(1)
-            compact(open_engine())
+        monkeypatch.setattr(storage._channels, "ask", ask)
+        compact(other)
         return answer
 
     monkeypatch.setattr(storage._channels, "ask", compacting)
-    assert [it.event_id for it in storage.get_all_events()] == [1, 2, 3, 4, 5, 6]
 
 
 def compact(storage: Engine) -> None:
