@@ -87,6 +87,8 @@ class Work:
             offset: How many to leave out at the begin.
             limit: The most that will be taken, if that is known; negative for no limit.
         """
+        if limit == 0:
+            return
         self.remember(span)
         own = sorted((key for key in self.writes if key in span), reverse=reverse)
         if own:
@@ -165,7 +167,7 @@ class Work:
         return span
 
     def _pages(self, span: Span, limit: int, reverse: bool) -> Iterator[Pair]:
-        more = limit != 0
+        more = True
         while more and span.start < span.end:
             answer = self._page(span, min(limit, PAGE) if limit > 0 else PAGE, reverse, keys_only=False)
             yield from ((pair.key, pair.value) for pair in answer.kvs)

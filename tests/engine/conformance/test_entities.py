@@ -79,6 +79,15 @@ class TestNamespaces:
             assert page(limit=-1) == "abcde"
             assert page(offset=1, limit=-7) == "bcde"
 
+    def test_pages_of_nothing(self, open_storage: Opener) -> None:
+        with open_storage(max_results_limit=0) as storage:
+            storage.add_namespace(Namespace(id="a"))
+            with storage.transaction():
+                storage.add_namespace(Namespace(id="b"))
+                assert storage.get_all_namespaces() == storage.get_all_namespaces(limit=1) == []
+            assert storage.get_all_namespaces() == []
+            assert len(storage.get_all_namespaces(limit=-1)) == 2
+
     def test_an_id_is_there_once(self, storage: Engine) -> None:
         storage.add_namespace(Namespace(id="a", name="first"))
         with pytest.raises(EntityExists):
