@@ -18,7 +18,12 @@ from .channels import KV_RANGE, KV_TXN, Channels
 from .layout import Span
 
 PAGE: Final = 400
-"""Keys to a request."""
+"""The most keys to a request that wants their values too."""
+
+# A server counts keys, not bytes, and some hundred entities may be as large as it takes them.
+_FIRST_PAGE: Final = 16
+_PAGE_BYTES: Final = 1 << 20
+_GROWTH: Final = 4
 
 _KEYS_PAGE: Final = 4000
 
@@ -57,8 +62,9 @@ class Work:
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of several keys, in their order, with few requests."""
         missing = [key for key in keys if key not in self.writes and key not in self._seen]
+        size = _FIRST_PAGE
         while missing:
-            asked = missing[: self._channels.gets_at_once]
+            asked = missing[: min(size, self._channels.gets_at_once)]
             ranges = [messages.RangeRequest(key=key, revision=self.revision) for key in asked]
             request = messages.TxnRequest(success=[messages.RequestOp(request_range=it) for it in ranges])
             try:
@@ -72,6 +78,7 @@ class Work:
             missing = missing[len(asked) :]
             for key, response in zip(asked, answer.responses, strict=True):
                 self._take(key, response.response_range)
+            size = _next_size(size, len(asked), answer.ByteSize())
             self.revision = self.revision or answer.header.revision
         return [self.get(key) for key in keys]
 
@@ -167,13 +174,16 @@ class Work:
         return span
 
     def _pages(self, span: Span, limit: int, reverse: bool) -> Iterator[Pair]:
-        more = True
+        more, size = True, _FIRST_PAGE
         while more and span.start < span.end:
-            answer = self._page(span, min(limit, PAGE) if limit > 0 else PAGE, reverse, keys_only=False)
+            asked = min(size, PAGE)
+            answer = self._page(span, min(limit, asked) if limit > 0 else asked, reverse, keys_only=False)
             yield from ((pair.key, pair.value) for pair in answer.kvs)
             more = answer.more and bool(answer.kvs)
             if more:
                 span = _behind(span, answer.kvs[-1].key, reverse)
+                limit -= len(answer.kvs)
+                size = _next_size(size, len(answer.kvs), answer.ByteSize())
 
     def _page(self, span: Span, size: int, reverse: bool, *, keys_only: bool) -> Any:
         request = messages.RangeRequest(
@@ -194,6 +204,11 @@ class Work:
         stored = (pair for pair in self._pages(span, -1, reverse) if pair[0] not in writes)
         written = ((key, value) for key, value in writes.items() if value is not None)
         return heapq.merge(stored, written, key=lambda pair: pair[0], reverse=reverse)
+
+
+def _next_size(size: int, count: int, total: int) -> int:
+    """How many keys to ask for after `count` that took `total` bytes: more while they are small, else fewer."""
+    return max(min(count * _PAGE_BYTES // total, size * _GROWTH), 1)
 
 
 def _behind(span: Span, key: bytes, reverse: bool) -> Span:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,7 @@ from engine import (
     Token,
 )
 from engine.etcd import EtcdEngine
+from engine.etcd.channels import KV_TXN
 
 from .conftest import OpenEngine
 from .running import control
@@ -263,6 +264,37 @@ def test_a_long_listing_is_read_in_pages_at_one_revision(open_engine: OpenEngine
     two.delete_event(id=7)
     two.add_event(Event(kind="late"))
     assert [first.event_id, *(it.event_id for it in walk)] == list(range(1, 11))
+
+
+def test_pages_grow_while_they_are_small_and_shrink_where_they_are_not(
+    open_engine: OpenEngine, monkeypatch: Any
+) -> None:
+    storage = open_engine()
+    with storage.transaction():
+        for number in range(110):
+            storage.add_token(Token(hash=str(number)))
+    for number in range(20):
+        storage.add_namespace(Namespace(id=str(number), description="x" * 300_000))
+        storage.add_pipeline(Pipeline(id=str(number), namespace="ns", description="x" * 300_000))
+    pages: list[int] = []
+    ask = storage._channels.ask
+
+    def counted(method: str, request: Any) -> Any:
+        answer = ask(method, request)
+        pages.append(len(answer.responses if method == KV_TXN else answer.kvs))
+        return answer
+
+    def pages_of(found: Sized) -> tuple[int, list[int]]:
+        moved = pages.copy()
+        pages.clear()
+        return len(found), moved
+
+    monkeypatch.setattr(storage._channels, "ask", counted)
+    assert pages_of(storage.get_all_tokens()) == (110, [16, 64, 30])
+    assert pages_of(storage.get_all_tokens(limit=20)) == (20, [16, 4])
+    assert pages_of(storage.get_all_namespaces()) == (20, [16, 3, 1])
+    assert pages_of(storage.get_all_pipelines(namespace_id="ns")) == (20, [16, 4, 16, 3, 1])
+    assert pages_of([next(storage.walk(Token))]) == (1, [16])
 
 
 def test_a_revision_that_was_compacted_is_read_anew_or_told(open_engine: OpenEngine, monkeypatch: Any) -> None:
