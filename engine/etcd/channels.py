@@ -86,6 +86,8 @@ class Channels:
         self.gets_at_once = _GETS
         """Keys that are read with one request; fewer, once a server has refused that many."""
         self._channels = [_channel(endpoint, address.tls) for endpoint in address.endpoints]
+        self.share = address.timeout / len(self._channels)
+        """The most seconds to wait for one server: one that is silent must leave time for the others."""
         # Not all clients are to ask the first server.
         self._current = random.randrange(len(self._channels))
         self._token = ""
@@ -133,30 +135,41 @@ class Channels:
         """
         return self._attempt(method, request, time.monotonic() + min(self.address.timeout, patience))
 
-    def stream(self, requests: Iterator[Any]) -> Any:
+    @property
+    def current(self) -> int:
+        """The number of the server that is asked first."""
+        return self._current
+
+    def stream(self, requests: Iterator[Any], number: int) -> Any:
         """The answers of a watch, which can be cancelled.
+
+        Args:
+            number: That of the server to ask.
 
         Raises:
             EngineError: The engine is closed, or the user is refused.
             Lost: There is no answer to the user's login.
         """
         self.require_open()
-        channel = self._channels[self._current]
+        channel = self._channels[number]
         call: Callable[..., Any] = channel.stream_stream(
             _WATCH,
             request_serializer=_bytes_of,
             response_deserializer=messages.WatchResponse.FromString,
         )
         try:
-            token = self._known_token(channel, time.monotonic() + self.address.timeout)
+            token = self._known_token(channel, time.monotonic() + self.share)
         except grpc.RpcError as error:
             raise self.refused(error) from None
         # A server that has lost the others ends the watch, so that another one can be asked.
         return call(requests, metadata=(("hasleader", "true"), *_metadata(token)))
 
-    def ask_next(self) -> None:
-        """From now on ask another server first."""
-        self._current = (self._current + 1) % len(self._channels)
+    def leave(self, number: int) -> int:
+        """From now on do not ask that server first. Returns the number of the one behind it."""
+        following = (number + 1) % len(self._channels)
+        if self._current == number:
+            self._current = following
+        return following
 
     def forgets_login(self, details: str) -> bool:
         """Whether a refusal says that the login has expired; the next question logs in anew then."""
@@ -195,10 +208,9 @@ class Channels:
 
     def _attempt(self, method: str, request: Any, deadline: float) -> Any:
         self.require_open()
-        index = self._current
-        channel = self._channels[index]
-        # A server that is silent must leave time for the others.
-        deadline = min(deadline, time.monotonic() + self.address.timeout / len(self._channels))
+        number = self._current
+        channel = self._channels[number]
+        deadline = min(deadline, time.monotonic() + self.share)
         try:
             token = self._known_token(channel, deadline)
             return self._send(channel, method, request, deadline, token)
@@ -207,8 +219,8 @@ class Channels:
         except ValueError as error:  # grpc's way to say that another thread has closed the channel
             self.require_open()
             raise EngineError(f"{self.address}: {error}") from None
-        if isinstance(told, Lost) and self._current == index:
-            self.ask_next()
+        if isinstance(told, Lost):
+            self.leave(number)
         raise told from None
 
     def _send(self, channel: grpc.Channel, method: str, request: Any, deadline: float, token: str) -> Any:

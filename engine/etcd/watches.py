@@ -71,8 +71,10 @@ class _Feeder(threading.Thread):
         self._watch = watch
         self._span = span
         self._next = watch.revision + 1
-        self._heard = 0.0
-        self._lost_since: float | None = None
+        self._server = channels.current
+        self._heard = self._asked = time.monotonic()
+        self._silent: set[int] = set()
+        """The servers that have been asked in vain since one was heard."""
         self._stopped = threading.Event()
         self._call: Any = None
 
@@ -90,7 +92,7 @@ class _Feeder(threading.Thread):
                     self._follow()
                 except Lost as lost:
                     self._require_patience(lost)
-                    self._channels.ask_next()
+                    self._server = self._channels.leave(self._server)
                     self._stopped.wait(_PAUSE)
         except EngineError as error:
             self._watch.end(error)
@@ -100,18 +102,20 @@ class _Feeder(threading.Thread):
     def _follow(self) -> None:
         """Hand over what one server tells, until it stops."""
         over = threading.Event()
-        self._heard = time.monotonic()
-        self._call = call = self._channels.stream(self._requests(over))
+        self._asked = time.monotonic()
+        self._call = call = self._channels.stream(self._requests(over), self._server)
         if self._stopped.is_set():
             call.cancel()
         try:
             for answer in call:
-                self._heard = time.monotonic()
                 if not answer.canceled:
-                    self._lost_since = None
+                    self._heard = time.monotonic()
+                    self._silent.clear()
                 self._take(answer)
             raise Lost("the server has ended the watch")
         except grpc.RpcError as error:
+            if self._patience_left() <= 0:
+                raise Lost(f"no answer within {self._channels.share:g} s") from None
             if not self._stopped.is_set():
                 raise self._channels.refused(error) from None
         finally:
@@ -125,11 +129,15 @@ class _Feeder(threading.Thread):
         yield messages.WatchRequest(create_request=wanted)
         # The end of the requests would be the end of the watch. A server that stands still keeps its connections, so it
         # is asked whether it is there.
-        patience = self._channels.address.timeout
-        while not over.wait(patience / 2):
-            if time.monotonic() - self._heard > patience:
-                self._call.cancel()
+        while (left := self._patience_left()) > 0:
+            if over.wait(min(left, self._channels.share / 2)):
+                return
             yield messages.WatchRequest(progress_request=messages.WatchProgressRequest())
+        self._call.cancel()
+
+    def _patience_left(self) -> float:
+        """Seconds that the server has yet to say something."""
+        return max(self._asked, self._heard) + self._channels.share - time.monotonic()
 
     def _take(self, answer: Any) -> None:
         if answer.created and answer.header.revision < self._next - 1:
@@ -174,13 +182,11 @@ class _Feeder(threading.Thread):
         return Change(kind, key, entity, event.kv.mod_revision)
 
     def _require_patience(self, lost: Lost) -> None:
-        now = time.monotonic()
-        if self._lost_since is None:
-            self._lost_since = now
-        silent = now - self._lost_since
-        if silent > self._channels.address.timeout:
+        self._silent.add(self._server)
+        silent = time.monotonic() - self._heard
+        if silent >= self._channels.address.timeout and len(self._silent) == len(self._channels.address.endpoints):
             raise EngineError(
-                f"{self._channels.address}: no server has answered a watch for {silent:.0f} s ({lost}); "
+                f"{self._channels.address}: no server has answered a watch for {silent:.1f} s ({lost}); "
                 f"what was told reaches to revision {self._next - 1}"
             )
 

@@ -187,9 +187,19 @@ def test_a_watch_on_a_server_that_stands_still_goes_on_elsewhere(servers: list[E
         with storage.watch(Namespace) as watch:
             other.add_namespace(Namespace(id="before"))
             first = watch.take(LONGEST)
-            watched = servers[storage._channels._current]
+            watched = servers[storage._channels.current]
             watched.signal(signal.SIGSTOP)
             other.add_namespace(Namespace(id="after"))
             second = watch.take(LONGEST)
             watched.signal(signal.SIGCONT)
         assert [change.key["id"] for change in (first, second) if change is not None] == ["before", "after"]
+
+
+def test_a_watch_on_a_server_that_has_lost_the_others_ends(servers: list[EtcdServer]) -> None:
+    with engine.open_engine(url_of(servers)) as storage:
+        storage.add_namespace(Namespace(id="a"))
+        with storage.watch(Namespace) as watch:
+            for server in servers[1:]:
+                server.kill()
+            with pytest.raises(EngineError, match="no server has answered a watch"):
+                watch.take(LONGEST)

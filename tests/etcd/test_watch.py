@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 import engine
-from engine import Change, Engine, EngineError, Namespace, Run, Watch
+from engine import Change, Engine, EngineError, Namespace, Pipeline, Run, Watch
 from engine.etcd import EtcdEngine, messages
 from engine.etcd.channels import Lost
 from engine.watching import WAITING_AT_MOST
 
 from .conftest import OpenEngine
+from .proxies import Proxy
 from .running import control, require_etcd
 from .servers import EtcdServer
 
@@ -82,13 +86,93 @@ def test_it_ends_when_no_server_is_left(open_engine: OpenEngine, monkeypatch: py
         seen = watch.take(SECONDS)
         assert seen is not None
 
-        def lost(requests: Any) -> Any:
+        def lost(requests: Any, number: int) -> Any:
             raise Lost("nobody there")
 
         monkeypatch.setattr(storage._channels, "stream", lost)
         feeder(storage, watch)._call.cancel()
         with pytest.raises(EngineError, match=rf"nobody there.*reaches to revision {seen.revision}$"):
             watch.take(SECONDS)
+
+
+@pytest.fixture
+def proxies(url: str) -> Iterator[list[Proxy]]:
+    """Three addresses of the shared server."""
+    with ExitStack() as opened:
+        yield [opened.enter_context(Proxy(urlsplit(url).netloc)) for _ in range(3)]
+
+
+def open_at(proxies: list[Proxy], url: str, *, timeout: float) -> EtcdEngine:
+    """An engine that has a connection to each of them, and asks the first."""
+    addresses = ",".join(it.address for it in proxies)
+    found = engine.open_engine(f"etcd://{addresses}{urlsplit(url).path}", timeout=timeout)
+    assert isinstance(found, EtcdEngine)
+    for number in range(len(proxies)):
+        found._channels._current = number
+        found.get_all_namespaces()
+    found._channels._current = 0
+    return found
+
+
+def test_it_goes_on_if_one_of_many_servers_answers_yet(open_engine: OpenEngine, url: str, proxies: list[Proxy]) -> None:
+    other = open_engine()
+    with open_at(proxies, url, timeout=3) as storage, storage.watch() as watch:
+        add(other, "a")
+        assert names(watch, 1) == ["a"]
+        for proxy in proxies[:2]:
+            proxy.freeze()
+        add(other, "b")
+        assert names(watch, 1) == ["b"]
+
+
+def test_it_asks_the_last_server_too_however_long_the_others_took(
+    url: str, proxies: list[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_at(proxies, url, timeout=10) as storage, storage.watch() as watch:
+        follower, stream = feeder(storage, watch), storage._channels.stream
+
+        def slow(requests: Any, number: int) -> Any:
+            if number == 2:
+                return stream(requests, number)
+            follower._heard -= 20
+            raise Lost("nobody there")
+
+        monkeypatch.setattr(storage._channels, "stream", slow)
+        add(storage, "a")
+        assert names(watch, 1) == ["a"]
+        follower._call.cancel()
+        add(storage, "b")
+        assert names(watch, 1) == ["b"]
+
+
+def test_it_has_asked_each_server_before_it_ends(open_engine: OpenEngine, url: str, proxies: list[Proxy]) -> None:
+    other = open_engine()
+    with open_at(proxies, url, timeout=1) as storage, storage.watch() as watch:
+        add(other, "a")
+        assert names(watch, 1) == ["a"]
+        asked = feeder(storage, watch)._silent
+        for proxy in proxies:
+            proxy.freeze()
+        with pytest.raises(EngineError, match=r"no server has answered a watch for \d+\.\d s \(no answer within 0\.3"):
+            watch.take(SECONDS)
+        assert asked == {0, 1, 2}
+
+
+def test_it_goes_on_behind_what_a_server_has_told_it_has_passed(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    with storage.watch(Run) as watch:
+        add(storage, "a", "b")
+        with storage.watch() as now:
+            passed = messages.WatchResponse()
+            passed.header.revision = now.revision
+        feeder(storage, watch)._take(passed)
+        control("compact", str(now.revision))
+        feeder(storage, watch)._call.cancel()
+        storage.add_pipeline(Pipeline(id="p", namespace="ns"))
+        storage.add_run(Run(namespace_id="ns", pipeline_id="p"))
+        change = watch.take(SECONDS)
+        assert change is not None
+        assert change.kind is Run
 
 
 def test_what_was_compacted_away_is_a_clear_end(open_engine: OpenEngine) -> None:
