@@ -8,6 +8,7 @@ import pytest
 
 from engine import EngineError
 from engine.etcd.address import PASSWORD_VARIABLE, Tls, parse_address
+from engine.etcd.channels import Channels
 
 from .certificates import Authority
 
@@ -113,3 +114,13 @@ def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
     (tmp_path / "cert").write_text("c")
     with pytest.raises(EngineError, match="go together"):
         parse_address(f"etcd://a?cert={tmp_path}/cert")
+
+
+def test_engines_do_not_all_ask_the_first_server() -> None:
+    address = parse_address("etcd://a,b,c")
+    asked = set()
+    for _ in range(60):
+        channels = Channels(address)
+        asked.add(channels.current)
+        channels.close()
+    assert asked == {0, 1, 2}

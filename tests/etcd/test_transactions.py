@@ -184,6 +184,21 @@ def test_a_block_sees_one_state_whatever_others_do(open_engine: OpenEngine, name
     # It has changed nothing, and so disturbs nobody.
 
 
+def test_what_another_program_took_away_is_missed_by_who_lists_and_writes_it(open_engine: OpenEngine) -> None:
+    storage = open_engine()
+    prepare(storage)
+
+    def cross() -> None:
+        with storage.transaction():
+            storage.get_all_namespaces()
+            storage.update_namespace(Namespace(id="a", name="n"))
+            control("del", "--prefix", f"{storage._layout.prefix.decode()}e/Namespace/a")
+
+    with pytest.raises(Conflict):
+        cross()
+    assert storage.get_all_namespaces() == []
+
+
 def test_what_others_do_elsewhere_does_not_matter(open_engine: OpenEngine) -> None:
     one, two = open_engine(), open_engine()
     prepare(one)
