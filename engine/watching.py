@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from .errors import EngineError
+from .processes import Home
 
 WAITING_AT_MOST: Final = 10_000
 """Changes that wait for a watcher who does not take them."""
@@ -42,7 +43,8 @@ class Watch:
                 print(change.key, change.entity)
 
     An iterator that waits for the next change, and stops when the watch or the engine is closed. It holds at most
-    10,000 changes that nobody has taken; after that it ends with an EngineError. Any thread may take and close.
+    10,000 changes that nobody has taken; after that it ends with an EngineError. Any thread may take and close. In a
+    forked child taking is an EngineError, and closing does nothing.
     """
 
     def __init__(self, revision: int, close: Callable[[Watch], object]) -> None:
@@ -50,6 +52,7 @@ class Watch:
         self.revision = revision
         """The watch tells what comes after this revision: what a listing shows that is made now, and more."""
         self._close = close
+        self._home = Home()
         self._waiting: deque[Change] = deque()
         self._told = threading.Condition()
         self._ended = False
@@ -67,6 +70,7 @@ class Watch:
         Raises:
             EngineError: The watch broke off; changes are missing from here on. It is closed.
         """
+        self._home.require("this watch")
         until = math.inf if timeout is None else time.monotonic() + timeout
         with self._told:
             while not self._waiting and not self._ended:
@@ -111,6 +115,8 @@ class Watch:
 
     def end(self, failure: EngineError | None) -> None:
         """For engines: nothing more will be told. Args: `failure`, why, unless somebody wanted it."""
+        if self._home.is_left:
+            return
         with self._told:
             if self._ended:
                 return

@@ -17,6 +17,7 @@ from typing import Any, Final
 import grpc
 
 from ..errors import EngineError, TransactionTooLarge
+from ..processes import Home
 from . import messages
 from .address import Address, Tls
 
@@ -93,6 +94,8 @@ class Channels:
         self._token = ""
         self._login = threading.Lock()
         self._closed = False
+        self.home = Home()
+        """The process whose threads serve the connections."""
 
     def close(self) -> None:
         """Close all connections; questions that are under way fail."""
@@ -101,7 +104,8 @@ class Channels:
             channel.close()
 
     def require_open(self) -> None:
-        """Raise EngineError if the connections are closed."""
+        """Raise EngineError if the connections are closed, or another process's."""
+        self.home.require("this engine")
         if self._closed:
             raise EngineError("the engine is closed")
 

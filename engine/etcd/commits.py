@@ -69,6 +69,7 @@ class Commits:
             TransactionTooLarge: They are too many for one request. Nothing is stored.
             EngineError: The server refuses them, or answers to everything but them. Nothing is stored.
         """
+        self._channels.require_open()
         with self._alone():
             self._settle_older()
             with self._sending:

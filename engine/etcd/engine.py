@@ -44,7 +44,8 @@ T = TypeVar("T")
 class EtcdEngine(EtcdQueries):
     """Gofer's storage in etcd. `engine.open_engine` makes one of a URL; any thread may use it.
 
-    It is for the process that opened it: a forked child opens one of its own.
+    It is for the process that opened it: a forked child opens one of its own. There `close` of an inherited one does
+    nothing, and all else raises EngineError.
     """
 
     def __init__(

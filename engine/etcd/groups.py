@@ -63,6 +63,7 @@ class Groups:
 
     def reading(self) -> Work:
         """A transaction to read from for as long as that takes: the open one, else one revision of its own."""
+        self._channels.require_open()
         group = self._open.group
         if group is None:
             self._settle()
@@ -88,6 +89,7 @@ class Groups:
             Conflict: Others were faster each time.
         """
         self._require_writable()
+        self._channels.require_open()
         group = self._open.group
         if group is not None:
             group.require_whole()

@@ -56,6 +56,8 @@ class EtcdQueries(Engine):
         self._limit = partial(limit_of, most=max_results_limit)
 
     def close(self) -> None:
+        if self._channels.home.is_left:
+            return
         self._watches.close()
         self._groups.close()
         self._channels.close()

@@ -46,6 +46,19 @@ def test_a_file_that_is_only_read_can_be_watched_and_says_nothing(tmp_path: Path
         assert watch.take(0) is None
 
 
+def test_a_forked_child_takes_nothing_and_leaves_the_watch_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.open_engine(tmp_path / "gofer.db") as storage, storage.watch() as watch:
+        with monkeypatch.context() as child:
+            child.setattr("os.getpid", lambda: 0)
+            with pytest.raises(EngineError, match=r"this watch belongs to the process \d+, which was forked"):
+                watch.take()
+            watch.close()
+        storage.add_namespace(Namespace(id="a"))
+        assert watch.take(0) is not None
+
+
 def test_changes_of_many_threads_are_told_in_the_order_of_their_commits(tmp_path: Path) -> None:
     with engine.open_engine(tmp_path / "gofer.db", no_sync=True) as storage, storage.watch(Run) as watch:
         storage.add_pipeline(Pipeline(id="p", namespace="ns"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +33,51 @@ def test_a_thread_does_not_wait_for_its_turn_longer_than_for_an_answer(open_engi
         assert "for 0.2 s another thread of this engine has been writing" in told[0]
     assert [it.id for it in storage.get_all_namespaces()] == ["a"]
     storage.add_namespace(Namespace(id="b"))
+
+
+FORK = """
+import os, sys, threading
+import engine
+
+def told(attempt):
+    try:
+        attempt()
+    except engine.EngineError as error:
+        return f"belongs to the process {parent}, which was forked" in str(error)
+
+def hold():
+    with storage.transaction():
+        held.set()
+        over.wait()
+
+parent, held, over = os.getpid(), threading.Event(), threading.Event()
+new = engine.Namespace(id="a")
+with engine.open_engine(sys.argv[1]) as storage, storage.watch() as watch:
+    threading.Thread(target=hold, daemon=True).start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        reading = storage.get_all_namespaces, storage.counters, lambda: next(storage.walk(engine.Run))
+        writing = lambda: storage.add_namespace(new), storage.transaction().__enter__
+        watching = storage.watch, watch.take
+        assert all(answers := [told(attempt) for attempt in (*reading, *writing, *watching)]), answers
+        watch.close()
+        storage.close()
+        sys.exit(3)
+    status = os.waitpid(child, 0)[1]
+    over.set()
+    storage.add_namespace(new)
+    print(os.waitstatus_to_exitcode(status), watch.take(60).entity.id)
+"""
+
+
+def test_a_forked_child_is_told_so_and_waits_for_nobody(url: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, url],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.stdout.split() == ["3", "a"], result.stderr
