@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from ..errors import EngineError, OutcomeUnknown, TransactionTooLarge
 from . import messages
 from .channels import KV_RANGE, KV_TXN, Channels, Full, Lost
+from .turns import Turn
 from .work import Work
 
 CLOSING: Final = 1.0
@@ -41,7 +41,7 @@ class Commits:
         self._mark = mark
         self._changed = 0  # the revision of the mark's last change; 0, it is not there
         self._in_doubt = False
-        self._asking = threading.Lock()
+        self._asking = Turn()
         self._sending = threading.Lock()
 
     @property
@@ -75,15 +75,10 @@ class Commits:
             with self._sending:
                 return self._commit(work)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[None]:
         timeout = self._channels.address.timeout
-        if not self._asking.acquire(timeout=timeout):
-            raise EngineError(f"this was not sent: another thread has waited {timeout:g} s for the answer to its write")
-        try:
-            yield
-        finally:
-            self._asking.release()
+        refusal = f"this was not sent: another thread has waited {timeout:g} s for the answer to its write"
+        return self._asking.taken(timeout, refusal)
 
     def _settle_older(self) -> None:
         if self._in_doubt:

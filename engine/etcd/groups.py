@@ -18,6 +18,7 @@ from ..errors import Conflict, EngineError
 from ..transactions import HARMLESS, Group
 from .channels import Channels, Compacted
 from .commits import CLOSING, Commits
+from .turns import Turn
 from .work import Work
 
 T = TypeVar("T")
@@ -46,15 +47,13 @@ class Groups:
         self._commits = Commits(channels, mark)
         self._read_only = read_only
         self._open = _Open()
-        self._writer = threading.Lock()
+        self._writing = Turn()
 
     def close(self) -> None:
         """Leave nothing in etcd that only this engine needs, unless something is still being stored."""
-        if not self._open.writes and self._writer.acquire(timeout=CLOSING):
-            try:
+        if not self._open.writes:
+            with suppress(EngineError), self._writing.taken(CLOSING, "something is still being stored"):
                 self._commits.close()
-            finally:
-                self._writer.release()
 
     @property
     def is_open(self) -> bool:
@@ -119,19 +118,15 @@ class Groups:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """The thread's turn to write, with nothing in doubt."""
-        with self._storing():
-            timeout = self._channels.address.timeout
-            if not self._writer.acquire(timeout=timeout):
-                raise EngineError(
-                    f"{self._channels.address}: for {timeout:g} s another thread of this engine has been writing, or "
-                    "has had a block open; nothing of this was stored"
-                )
-            try:
-                if self._commits.in_doubt:
-                    self._commits.settle()
-                yield
-            finally:
-                self._writer.release()
+        timeout = self._channels.address.timeout
+        refusal = (
+            f"{self._channels.address}: for {timeout:g} s another thread of this engine has been writing, or has had a "
+            "block open; nothing of this was stored"
+        )
+        with self._storing(), self._writing.taken(timeout, refusal):
+            if self._commits.in_doubt:
+                self._commits.settle()
+            yield
 
     @contextmanager
     def _storing(self) -> Iterator[None]:

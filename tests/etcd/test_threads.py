@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from engine import EngineError, Namespace
+from engine.etcd import turns
+from tests.concurrency.stepping import BytecodeInterrupt
 
 from .conftest import OpenEngine
 
@@ -33,6 +37,25 @@ def test_a_thread_does_not_wait_for_its_turn_longer_than_for_an_answer(open_engi
         assert "for 0.2 s another thread of this engine has been writing" in told[0]
     assert [it.id for it in storage.get_all_namespaces()] == ["a"]
     storage.add_namespace(Namespace(id="b"))
+
+
+def test_no_interrupt_leaves_a_turn_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.concurrency.stepping.PACKAGE", turns.__file__)
+    turn, steps = turns.Turn(), 0
+    raised = True
+    while raised:
+        steps += 1
+        with suppress(KeyboardInterrupt), BytecodeInterrupt(steps) as interrupt, turn.taken(60, "taken"):
+            pass
+        raised = interrupt.raised
+        with ThreadPoolExecutor(1) as other:
+            other.submit(take_at_once, turn).result(60)
+    assert steps > 2
+
+
+def take_at_once(turn: turns.Turn) -> None:
+    with turn.taken(0, "taken"):
+        pass
 
 
 FORK = """

@@ -60,7 +60,7 @@ FLOORS = {
         "tempers",
         "bolt_queries store_files",
         "bolt objects secrets",
-        "etcd/address etcd/messages etcd/layout",
+        "etcd/address etcd/messages etcd/layout etcd/turns",
         "etcd/channels",
         "etcd/work etcd/watches",
         "etcd/commits",
