@@ -139,9 +139,8 @@ class Commits:
         """Take the mark away, if that can be done at once."""
         if not self._changed or self._in_doubt:
             return
-        delete = messages.RequestOp(request_delete_range=messages.DeleteRangeRequest(key=self._mark))
         try:
-            self._channels.ask_once(KV_TXN, messages.TxnRequest(success=[delete]), patience=CLOSING)
+            self._channels.ask_once(KV_TXN, messages.TxnRequest(success=[self._removal()]), patience=CLOSING)
         except (Lost, EngineError):
             return  # It is a hundred bytes, and bars nobody.
 
@@ -150,25 +149,47 @@ class Commits:
         own = uuid.uuid4().hex
         self._in_doubt = True
         try:
-            answer = self._channels.ask(KV_TXN, self._marking(own))
+            moved, answer = self._move(own)
         except EngineError as error:
             raise _unknown(error) from None
-        moved = self._took(answer) or self._is_at(answer, own)
         stored = not moved and self._is_at(answer, lost)
         self._in_doubt = False  # not before it is noted where the mark is
         if moved or stored or not lost:
             return stored
         raise OutcomeUnknown("nobody can tell whether this was stored: somebody has taken the writer's mark away")
 
+    def _move(self, name: str) -> tuple[bool, Any]:
+        """Whether the mark could be moved on, and the answer, which tells where it is if not."""
+        try:
+            answer = self._channels.ask(KV_TXN, self._marking(name))
+            if self._took(answer):
+                return True, answer
+        except Full:
+            if not self._changed:
+                raise
+            # Taking the mark away bars the same, and needs no room.
+            answer = self._channels.ask(KV_TXN, self._if_unmoved(self._removal()))
+            if answer.succeeded:
+                self._changed = 0
+                return True, answer
+        return self._is_at(answer, name), answer
+
+    def _removal(self) -> Any:
+        return messages.RequestOp(request_delete_range=messages.DeleteRangeRequest(key=self._mark))
+
     def _marking(self, name: str) -> Any:
         """A transaction that moves the mark on, or tells where it is."""
+        return self._if_unmoved(
+            messages.RequestOp(request_put=messages.PutRequest(key=self._mark, value=name.encode()))
+        )
+
+    def _if_unmoved(self, operation: Any) -> Any:
         unmoved = messages.Compare(
             result=messages.EQUAL, target=messages.MOD, key=self._mark, mod_revision=self._changed
         )
-        put = messages.PutRequest(key=self._mark, value=name.encode())
         return messages.TxnRequest(
             compare=[unmoved],
-            success=[messages.RequestOp(request_put=put)],
+            success=[operation],
             failure=[messages.RequestOp(request_range=messages.RangeRequest(key=self._mark))],
         )
 
