@@ -83,7 +83,8 @@ def test_keys_are_those_of_the_pairs_and_their_values_do_not_count(
     key, bound = b"%04d" % start, None if stop is None else b"%04d" % stop
     without = [(flags, name, b"") for flags, name, _ in entries]
     image_without = make_tree(without, PAGE, per_leaf)
-    expected = twin.scan_pairs(View(twin, image_without).tree, image_without.data, key, bound, how, step)
+    view_without = View(twin, image_without)
+    expected = twin.scan_pairs(view_without.tree, image_without.data, key, bound, how, step)
     found = twin.scan_keys(view.tree, image.data, key, bound, how, step)
     assert (list(found[0]), *found[1:]) == ([name for name, _ in expected[0]], *expected[1:])
 
@@ -109,7 +110,8 @@ def test_the_largest_scan_fits_whatever_it_meets(twin: Twin) -> None:
         for how in (0, SCAN_REVERSE):
             found = [pair for part in all_in_steps(twin, image, how, LARGEST_SCAN) for pair in part]
             assert found == pairs_of(entries[::-1] if how else entries)
-            keys = twin.scan_keys(View(twin, image).tree, image.data, None, None, how, LARGEST_SCAN)[0]
+            view = View(twin, image)
+            keys = twin.scan_keys(view.tree, image.data, None, None, how, LARGEST_SCAN)[0]
             assert next(keys) == found[0][0]
 
 
