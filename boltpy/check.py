@@ -102,7 +102,7 @@ class Checker:
                 yield Problem(str(error), first)
             own = range(first, min(first + overflow + 1, self._meta.hwm))
         self._reached.update(own)
-        for pgid in self._free.intersection(own):
+        for pgid in sorted(self._free.intersection(own)):
             yield Problem(f"page {pgid}: reachable freed", pgid)
 
     def _trees(self, pgid: Pgid) -> Iterator[Problem]:

@@ -61,3 +61,20 @@ def test_a_wrong_number_of_overflow_pages_costs_nothing(tmp_path: Path, count: i
                 bucket_at(tx, b"b").put_many((b"new %d %d" % (i, j), b"w" * 300) for j in range(60))
         with db.view() as tx:
             assert not list(tx.check())
+
+
+def test_check_names_the_pages_of_a_freelist_that_it_has_as_free(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    database(path, 40)
+    file = RawFile(path)
+    pgid = file.newest().freelist
+    struct.pack_into("<I", file.data, file.offset(pgid) + OVERFLOW, 3)
+    _, _, count, _ = HEADER.unpack_from(file.data, file.offset(pgid))
+    ids = struct.unpack_from(f"<{count}Q", file.data, file.offset(pgid) + HEADER.size)
+    file.save()
+    with boltpy.open(path, read_only=True) as db, db.view() as tx:
+        first, *others = [str(problem) for problem in tx.check()]
+    assert first == f"page {pgid}: freelist page says it has 3 overflow pages, but {count} ids take fewer"
+    freed = [f"page {page}: reachable freed" for page in range(pgid, pgid + 4) if page in ids]
+    assert freed
+    assert others[: len(freed)] == freed
