@@ -160,8 +160,10 @@ class _Beginning:
                 self._commit(block, group)
             elif block is not None:
                 block.__exit__(kind, error, trace)
-        except BaseException:
-            group.take_numbers_back()
+        except BaseException as failed:
+            # An interrupt leaves open whether the commit is stored: with its number the same call is not stored twice.
+            if kind is not None or isinstance(failed, EngineError | boltpy.BoltError):
+                group.take_numbers_back()
             raise
         if kind is not None:
             group.take_numbers_back()

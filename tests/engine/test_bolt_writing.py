@@ -30,6 +30,7 @@ from engine import (
 )
 from engine.errors import RecordError
 from engine.storm import Records
+from engine.telling import Telling
 
 from .gofer_files import unpack
 from .making import Tree, bolt_database, gofer_database, int_key
@@ -250,6 +251,22 @@ class TestTheFile:
             assert run.id == 0
             assert storage.get_all_namespaces() == []
             assert len(storage.get_all_runs(**PLACE)) == 1
+
+    def test_an_interrupt_after_the_commit_leaves_the_number(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(telling: Telling, changes: object) -> None:
+            raise KeyboardInterrupt
+
+        run = Run(**PLACE)
+        with engine.open_engine(path) as storage:
+            with_run(storage)
+            with monkeypatch.context() as patch:
+                patch.setattr(Telling, "tell", interrupted)  # the first step behind the commit
+                with pytest.raises(KeyboardInterrupt):
+                    storage.add_run(run)
+            assert run.id == 2
+            with pytest.raises(EntityExists):
+                storage.add_run(run)
+            assert [each.id for each in storage.get_all_runs(**PLACE)] == [2, 1]
 
     def test_reading_only_refuses_to_write(self, path: Path) -> None:
         with engine.open_engine(path) as storage:
