@@ -51,7 +51,7 @@ typedef struct {
     uint8_t *values;
     uint64_t room;          /* bytes of each */
     bp_error err;
-    bp_run runs[1024];      /* where they are full, items come in runs of four or less: see ranges.py */
+    bp_run runs[1024];      /* a scan that fills them ends there */
 } bp_scanned;
 
 typedef struct {            /* a change of a leaf, or a new entry of a branch */

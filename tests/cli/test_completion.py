@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -88,8 +89,16 @@ def test_the_script_of_another_shell_names_all_commands_and_flags(shell: str) ->
             assert [line for line in told if name in line], f"{command.name} --{flag.name}"
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
+def require_shell(name: str) -> None:
+    """Skip the test where the shell is not installed; with BOLTPY_REQUIRE_SHELLS=1, as in CI, fail."""
+    if shutil.which(name) is None:
+        if os.environ.get("BOLTPY_REQUIRE_SHELLS") == "1":
+            pytest.fail(f"BOLTPY_REQUIRE_SHELLS=1, but there is no {name}")
+        pytest.skip(f"there is no {name} here")
+
+
 def test_the_script_for_zsh_can_be_sourced_and_knows_what_help_tells_about(tmp_path: Path) -> None:
+    require_shell("zsh")
     path = tmp_path / "_boltpy"
     path.write_bytes(run_here("completion", "zsh")[1])
     line = (
@@ -104,12 +113,12 @@ def test_the_script_for_zsh_can_be_sourced_and_knows_what_help_tells_about(tmp_p
     assert "--format=[how to show bytes]:format:(auto ascii-encoded hex bytes redacted)" in specs
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
 @pytest.mark.parametrize(
     ("line", "expected"),
     [("help inf", ["info"]), ("help surgery m", ["meta"]), ("get --format=h", ["--format=hex"]), ("help get ", [])],
 )
 def test_fish_offers(tmp_path: Path, line: str, expected: list[str]) -> None:
+    require_shell("fish")
     path = tmp_path / "boltpy.fish"
     path.write_bytes(run_here("completion", "fish")[1])
     asked = 'source $argv[1]; complete -C "boltpy $argv[2]"'
